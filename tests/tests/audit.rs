@@ -45,7 +45,14 @@ const OF_ADMINISTRATOR: &[(&str, &str)] = &[
     ("enableUser", "USER_ENABLED"),
     ("unlockUser", "USER_UNLOCKED"),
     ("deleteUser", "USER_DELETED"),
+    ("createPasswordReset", "PASSWORD_RESET_CREATED"),
+    ("revokeSessions", "SESSIONS_REVOKED"),
+    ("createApiKey", "API_KEY_CREATED"),
+    ("rotateApiKey", "API_KEY_ROTATED"),
+    ("revokeApiKey", "API_KEY_REVOKED"),
 ];
+/// And those of a user's own credentials.
+const OF_CREDENTIALS: &[&str] = &["changePassword", "resetPassword", "revokeSession"];
 
 const ENTRIES: &str = "query($filter: AuditFilter) { auditLog(first: 100, filter: $filter) {
   nodes { number at company actor origin action object before after hash } } }";
@@ -140,7 +147,8 @@ async fn administer(mutation: &str, admin: &Client) -> String {
         _ => {}
     }
     let email = format!("{}@example.org", uuid::Uuid::now_v7());
-    let input = json!({"email": email, "name": CANARY, "role": "CLIENT", "companyId": company});
+    let mut input = json!({"email": email, "name": CANARY, "role": "CLIENT", "companyId": company});
+    input["isService"] = json!(mutation.ends_with("ApiKey"));
     let user = text(&run("createUser", input, "user { id }").await["user"]["id"]);
     let more = match mutation {
         "createUser" => return user,
@@ -148,6 +156,15 @@ async fn administer(mutation: &str, admin: &Client) -> String {
         "changeUserRole" => json!({"role": "CLIENT_ADMIN"}),
         "changeUserAnalyses" => json!({"mayStart": ["liveness"]}),
         "disableUser" | "enableUser" | "unlockUser" | "deleteUser" => json!({}),
+        "createPasswordReset" | "revokeSessions" => json!({}),
+        "createApiKey" | "rotateApiKey" | "revokeApiKey" => {
+            let input = json!({"userId": user, "name": CANARY, "scopes": ["folders:read"]});
+            let key = text(&run("createApiKey", input, "key { id }").await["key"]["id"]);
+            if mutation == "createApiKey" {
+                return key;
+            }
+            return text(&run(mutation, json!({"keyId": key}), "key { id }").await["key"]["id"]);
+        }
         other => panic!("the mutation {other} has no example here"),
     };
     let mut input = json!({"userId": user});
@@ -189,6 +206,32 @@ async fn written(reader: &Client, action: &str, user: &str, object: &str) -> Val
     entry
 }
 
+/// A user revokes a session and changes its password, which is then reset.
+async fn credentials_of_a_user(node: &Node, reader: &Client, user: &str) {
+    let run = async |client: &Client, mutation: &str, input: Value| {
+        let kind = format!("{}{}Input", mutation[..1].to_uppercase(), &mutation[1..]);
+        let query = format!("mutation($i: {kind}!) {{ {mutation}(input: $i) {{ __typename }} }}");
+        client.data(&query, json!({"i": input})).await;
+    };
+    let (_, other) = session(node).await;
+    let of_other = "{ sessions(first: 1) { nodes { id } } }";
+    let of_other = other.data(of_other, json!({})).await["sessions"]["nodes"][0]["id"].clone();
+    let (_, client) = session(node).await;
+    run(&client, "revokeSession", json!({"sessionId": of_other})).await;
+    written(reader, "SESSION_REVOKED", user, of_other.as_str().expect("an id")).await;
+    let changed = "slow purple orbit of 42 quiet llamas";
+    let input = json!({"currentPassword": PASSWORD, "newPassword": changed});
+    run(&client, "changePassword", input).await;
+    written(reader, "PASSWORD_CHANGED", user, user).await;
+    let make =
+        "mutation($i: CreatePasswordResetInput!) { createPasswordReset(input: $i) { token } }";
+    let made = reader.data(make, json!({"i": {"userId": user}})).await;
+    let token = made["createPasswordReset"]["token"].clone();
+    let input = json!({"token": token, "newPassword": format!("{changed} again")});
+    run(&node.anonymous(), "resetPassword", input).await;
+    written(reader, "PASSWORD_RESET", user, user).await;
+}
+
 async fn every_mutation_writes_an_entry(config: String) {
     let node = Node::start_with(NodeOptions { config, ..NodeOptions::default() }).await;
     let reader = node.client().await;
@@ -197,7 +240,8 @@ async fn every_mutation_writes_an_entry(config: String) {
     let fields = schema["__schema"]["mutationType"]["fields"].as_array().expect("a list").clone();
     let fields: BTreeSet<String> =
         fields.iter().map(|field| field["name"].as_str().expect("a name").to_owned()).collect();
-    let listed = MUTATIONS.iter().chain(OF_ADMINISTRATOR).map(|(name, _)| (*name).to_owned());
+    let listed = MUTATIONS.iter().chain(OF_ADMINISTRATOR).map(|(name, _)| *name);
+    let listed = listed.chain(OF_CREDENTIALS.iter().copied()).map(str::to_owned);
     let listed: BTreeSet<String> = listed.collect();
     assert_eq!(fields, listed, "the mutations of the schema and those of this test");
     node.client_as(EMAIL, "client-admin").await;
@@ -220,6 +264,7 @@ async fn every_mutation_writes_an_entry(config: String) {
         let object = administer(mutation, &reader).await;
         written(&reader, action, &administrator, &object).await;
     }
+    credentials_of_a_user(&node, &reader, &user).await;
     let roles = entries(&reader, "USER_ROLE_CHANGED").await;
     assert_eq!(roles[0]["before"], json!({"role": "CLIENT"}));
     assert_eq!(roles[0]["after"], json!({"role": "CLIENT_ADMIN"}));

@@ -113,7 +113,7 @@ pub struct ChallengeTokens {
 }
 
 impl ChallengeTokens {
-    /// Uses the key of access tokens, under another type and audience.
+    /// Uses the root of keyed hashes, under a type and an audience of challenges.
     pub fn new(keys: &Keys) -> Self {
         jwt_crypto::install();
         let mut validation = Validation::new(Algorithm::HS256);
@@ -227,7 +227,10 @@ mod tests {
     fn access_token_and_challenge_are_not_exchangeable() {
         let keys = Keys::ephemeral();
         let (access, challenges) = (
-            super::super::tokens::AccessTokens::new(&keys, Duration::minutes(15)),
+            super::super::tokens::AccessTokens::new(
+                super::super::signing_keys::SigningKeys::ephemeral(&keys),
+                Duration::minutes(15),
+            ),
             ChallengeTokens::new(&keys),
         );
         let drawn = Challenge::draw(company(1), 1, Strictness::Usual, Blinks::Hidden, now());

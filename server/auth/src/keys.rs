@@ -17,7 +17,8 @@ const LONGEST_KEY_FILE: u64 = 1 << 10;
 
 /// The keys of this installation.
 pub struct Keys {
-    /// Signs access tokens (HMAC-SHA256).
+    /// The root of keyed hashes and challenges (HMAC-SHA256), and of the first key that signs
+    /// access tokens (see [`crate::signing_keys`]).
     pub tokens: SecretSlice<u8>,
     /// Signs download links (HMAC-SHA256).
     pub downloads: SecretSlice<u8>,
@@ -61,6 +62,15 @@ pub enum KeyError {
     )]
     NoMaster {
         /// The expected path.
+        path: PathBuf,
+    },
+    /// The name of a file in the folder of signing keys says no time.
+    #[error(
+        "signing key file {path} must be named by the Unix time from which it signs, such as \
+         1893456000.key"
+    )]
+    WrongName {
+        /// The file.
         path: PathBuf,
     },
     /// The text is not 64 hexadecimal digits.
@@ -163,7 +173,7 @@ fn parse_hex(text: &[u8]) -> Option<MasterKey> {
     Some(MasterKey::new(&bytes))
 }
 
-fn make_folder_of(path: &Path) -> Result<(), KeyError> {
+pub(crate) fn make_folder_of(path: &Path) -> Result<(), KeyError> {
     let Some(folder) = path.parent() else { return Ok(()) };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|source| {
         KeyError::Io { path: folder.to_owned(), action: "creating the folder", source }
@@ -177,7 +187,7 @@ fn key(path: &Path) -> Result<SecretSlice<u8>, KeyError> {
     }
 }
 
-fn read(path: &Path) -> Result<SecretSlice<u8>, KeyError> {
+pub(crate) fn read(path: &Path) -> Result<SecretSlice<u8>, KeyError> {
     let bytes = read_any(path)?;
     let found = bytes.expose_secret().len();
     if found == KEY_BYTES {
@@ -199,7 +209,7 @@ fn read_any(path: &Path) -> Result<SecretSlice<u8>, KeyError> {
     Ok(bytes.into())
 }
 
-fn make(path: &Path) -> Result<SecretSlice<u8>, KeyError> {
+pub(crate) fn make(path: &Path) -> Result<SecretSlice<u8>, KeyError> {
     let failed = |source| KeyError::Io { path: path.to_owned(), action: "writing", source };
     let key = random_key();
     // Written to a temporary name, then linked: a crash leaves no partial key, and if several nodes

@@ -9,4 +9,8 @@ pub mod keys;
 pub mod login_name;
 pub mod passwords;
 pub mod policy;
+pub mod refresh_tokens;
+pub mod secret_tokens;
+pub mod signing_keys;
+pub mod strength;
 pub mod tokens;

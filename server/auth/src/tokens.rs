@@ -1,14 +1,9 @@
-//! Access tokens (JWT with HS256, because only this server verifies them) and refresh tokens
-//! (random; the store keeps their SHA-256).
+//! Access tokens: JWT with EdDSA, whose public keys anyone may read (`/.well-known/jwks.json`).
 
 use super::jwt_crypto;
-use super::keys::Keys;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use super::signing_keys::{PublicJwk, SigningKeys};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 use vultus_core::{Error, Result, SessionId, UserId};
 
@@ -46,28 +41,22 @@ pub struct VerifiedToken {
 
 /// Issues and verifies access tokens.
 pub struct AccessTokens {
-    encoding: EncodingKey,
-    decoding: DecodingKey,
+    keys: SigningKeys,
     validation: Validation,
     lifetime: Duration,
 }
 
 impl AccessTokens {
     /// Issues tokens that are valid for `lifetime`.
-    pub fn new(keys: &Keys, lifetime: Duration) -> Self {
+    pub fn new(keys: SigningKeys, lifetime: Duration) -> Self {
         jwt_crypto::install();
-        let mut validation = Validation::new(Algorithm::HS256);
+        let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "nbf", "aud", "sub"]);
         // `verify` checks the times against the server's clock, to the second.
         validation.validate_exp = false;
         validation.validate_nbf = false;
-        Self {
-            encoding: EncodingKey::from_secret(keys.tokens.expose_secret()),
-            decoding: DecodingKey::from_secret(keys.tokens.expose_secret()),
-            validation,
-            lifetime,
-        }
+        Self { keys, validation, lifetime }
     }
 
     /// Issues a token for a session; returns it with its expiry.
@@ -86,8 +75,13 @@ impl AccessTokens {
             nbf: now.unix_timestamp(),
             exp: expires_at.unix_timestamp(),
         };
-        let header = Header { typ: Some(TOKEN_TYPE.to_owned()), ..Header::new(Algorithm::HS256) };
-        let token = jsonwebtoken::encode(&header, &claims, &self.encoding)
+        let key = self.keys.signer(now);
+        let header = Header {
+            typ: Some(TOKEN_TYPE.to_owned()),
+            kid: Some(key.id().to_owned()),
+            ..Header::new(Algorithm::EdDSA)
+        };
+        let token = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ed_der(key.seed()))
             .map_err(|e| Error::internal("signing an access token", e))?;
         Ok((token, expires_at))
     }
@@ -95,7 +89,7 @@ impl AccessTokens {
     /// Verifies signature, header and times of a token.
     pub fn verify(&self, token: &str, now: OffsetDateTime) -> Result<VerifiedToken> {
         let invalid = || Error::Unauthenticated("the access token is not valid".to_owned());
-        let claims = self.signed_claims(token).ok_or_else(invalid)?;
+        let claims = self.signed_claims(token, now).ok_or_else(invalid)?;
         if claims.exp <= now.unix_timestamp() {
             return Err(Error::Unauthenticated("the access token has expired".to_owned()));
         }
@@ -106,39 +100,38 @@ impl AccessTokens {
         Ok(VerifiedToken { user_id: claims.sub, session_id: claims.sid, expires_at })
     }
 
+    /// The public keys of the tokens that are valid at `now` or later.
+    pub fn public_keys(&self, now: OffsetDateTime) -> Vec<PublicJwk> {
+        self.keys.public_keys(self.lifetime, now)
+    }
+
     /// The claims of a token whose signature, header and audience are those of this server.
-    fn signed_claims(&self, token: &str) -> Option<Claims> {
+    fn signed_claims(&self, token: &str, now: OffsetDateTime) -> Option<Claims> {
         if token.len() > MAX_TOKEN_BYTES {
             return None;
         }
-        let data = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).ok()?;
-        let header = &data.header;
-        let names_a_key = header.jku.is_some()
+        let header = jsonwebtoken::decode_header(token).ok()?;
+        let brings_a_key = header.jku.is_some()
             || header.jwk.is_some()
-            || header.kid.is_some()
             || header.x5u.is_some()
             || header.x5c.is_some()
             || header.x5t.is_some()
             || header.x5t_s256.is_some();
-        let is_ours =
-            header.typ.as_deref() == Some(TOKEN_TYPE) && header.crit.is_none() && !names_a_key;
-        is_ours.then_some(data.claims)
+        if header.typ.as_deref() != Some(TOKEN_TYPE) || header.crit.is_some() || brings_a_key {
+            return None;
+        }
+        let key = self.keys.verifier(header.kid.as_deref()?, self.lifetime, now)?;
+        let key = DecodingKey::from_ed_der(key.public());
+        jsonwebtoken::decode::<Claims>(token, &key, &self.validation).ok().map(|data| data.claims)
     }
-}
-
-/// A new refresh token: 256 random bits.
-pub fn new_refresh_token() -> String {
-    format!("vrt_{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))
-}
-
-/// The form of a refresh token that the store keeps.
-pub fn refresh_sha256(token: &str) -> String {
-    hex::encode(Sha256::digest(token.as_bytes()))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::keys::Keys;
     use super::*;
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use serde_json::{Value, json};
     use uuid::Uuid;
 
@@ -159,22 +152,27 @@ mod tests {
         })
     }
 
-    fn forged(keys: &Keys, header: &Value, claims: &Value) -> String {
+    fn message(header: &Value, claims: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let message = format!("{}.{}", part(header), part(claims));
-        let signature = jsonwebtoken::crypto::sign(
-            message.as_bytes(),
-            &EncodingKey::from_secret(keys.tokens.expose_secret()),
-            Algorithm::HS256,
-        )
-        .unwrap();
+        format!("{}.{}", part(header), part(claims))
+    }
+
+    fn forged(keys: &SigningKeys, header: &Value, claims: &Value) -> String {
+        let message = message(header, claims);
+        let key = EncodingKey::from_ed_der(keys.signer(now()).seed());
+        let signature =
+            jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::EdDSA).unwrap();
         format!("{message}.{signature}")
     }
 
-    fn fixture() -> (Keys, AccessTokens) {
-        let keys = Keys::ephemeral();
-        let tokens = AccessTokens::new(&keys, Duration::minutes(15));
+    fn fixture() -> (SigningKeys, AccessTokens) {
+        let keys = SigningKeys::ephemeral(&Keys::ephemeral());
+        let tokens = AccessTokens::new(keys.clone(), Duration::minutes(15));
         (keys, tokens)
+    }
+
+    fn good_header(keys: &SigningKeys) -> Value {
+        json!({"alg": "EdDSA", "typ": "at+jwt", "kid": keys.signer(now()).id()})
     }
 
     #[test]
@@ -199,24 +197,27 @@ mod tests {
     #[test]
     fn signed_token_with_wrong_header_or_claim_is_rejected() {
         let (keys, tokens) = fixture();
-        let good = json!({"alg": "HS256", "typ": "at+jwt"});
+        let good = good_header(&keys);
         assert!(
             tokens.verify(&forged(&keys, &good, &claims()), now()).is_ok(),
             "a token with correct header and claims is valid"
         );
-        let headers = [
-            json!({"alg": "none", "typ": "at+jwt"}),
-            json!({"alg": "HS512", "typ": "at+jwt"}),
-            json!({"alg": "RS256", "typ": "at+jwt"}),
-            json!({"alg": "HS256", "typ": "JWT"}),
-            json!({"alg": "HS256"}),
-            json!({"alg": "HS256", "typ": "at+jwt", "crit": ["exp"]}),
-            json!({"alg": "HS256", "typ": "at+jwt", "jku": "https://example.org/keys"}),
-            json!({"alg": "HS256", "typ": "at+jwt", "x5u": "https://example.org/keys"}),
-            json!({"alg": "HS256", "typ": "at+jwt", "kid": "../../dev/null"}),
-            json!({"alg": "HS256", "typ": "at+jwt", "jwk": {"kty": "oct", "k": "AAAA"}}),
-        ];
-        for header in headers {
+        for (name, value) in [
+            ("alg", json!("none")),
+            ("alg", json!("HS256")),
+            ("alg", json!("RS256")),
+            ("alg", json!("ES256")),
+            ("typ", json!("JWT")),
+            ("typ", Value::Null),
+            ("crit", json!(["exp"])),
+            ("jku", json!("https://example.org/keys")),
+            ("x5u", json!("https://example.org/keys")),
+            ("kid", json!("../../dev/null")),
+            ("kid", Value::Null),
+            ("jwk", json!({"kty": "OKP", "crv": "Ed25519", "x": "AAAA"})),
+        ] {
+            let mut header = good.clone();
+            header[name] = value;
             assert!(tokens.verify(&forged(&keys, &header, &claims()), now()).is_err(), "{header}");
         }
         for (name, value) in [
@@ -242,22 +243,27 @@ mod tests {
     }
 
     #[test]
-    fn unsigned_foreign_and_huge_tokens_are_rejected() {
+    fn public_key_as_an_hmac_secret_is_rejected() {
         let (keys, tokens) = fixture();
-        let good = forged(&keys, &json!({"alg": "HS256", "typ": "at+jwt"}), &claims());
-        let unsigned = good.rsplit_once('.').unwrap().0.to_owned() + ".";
-        let foreign =
-            forged(&Keys::ephemeral(), &json!({"alg": "HS256", "typ": "at+jwt"}), &claims());
-        for token in [unsigned, foreign, String::new(), "a.b.c".to_owned(), "x".repeat(64 * 1024)] {
-            assert!(matches!(tokens.verify(&token, now()), Err(Error::Unauthenticated(_))));
-        }
+        let header = json!({"alg": "HS256", "typ": "at+jwt", "kid": keys.signer(now()).id()});
+        let message = message(&header, &claims());
+        let secret = EncodingKey::from_secret(keys.signer(now()).public());
+        let signature =
+            jsonwebtoken::crypto::sign(message.as_bytes(), &secret, Algorithm::HS256).unwrap();
+        assert!(tokens.verify(&format!("{message}.{signature}"), now()).is_err());
     }
 
     #[test]
-    fn refresh_tokens_differ_and_hash_hides_the_token() {
-        let (a, b) = (new_refresh_token(), new_refresh_token());
-        assert_ne!(a, b);
-        assert_eq!(refresh_sha256(&a).len(), 64);
-        assert!(!refresh_sha256(&a).contains(&a));
+    fn unsigned_foreign_and_huge_tokens_are_rejected() {
+        let (keys, tokens) = fixture();
+        let good = forged(&keys, &good_header(&keys), &claims());
+        let unsigned = good.rsplit_once('.').unwrap().0.to_owned() + ".";
+        let foreign = SigningKeys::ephemeral(&Keys::ephemeral());
+        let of_other = forged(&foreign, &good_header(&foreign), &claims());
+        let pretending = forged(&foreign, &good_header(&keys), &claims());
+        let others = ["a.b.c".to_owned(), String::new(), "x".repeat(64 * 1024)];
+        for token in [unsigned, of_other, pretending].into_iter().chain(others) {
+            assert!(matches!(tokens.verify(&token, now()), Err(Error::Unauthenticated(_))));
+        }
     }
 }

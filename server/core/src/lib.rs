@@ -5,6 +5,7 @@
 pub mod account;
 pub mod analysis;
 pub mod clock;
+pub mod credentials;
 pub mod error;
 pub mod fair;
 pub mod folder;

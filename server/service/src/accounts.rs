@@ -1,13 +1,18 @@
-//! Logins, sessions and users.
+//! Logins, and the credentials of requests.
+
+mod api_keys;
+mod passwords;
+
+use api_keys::{KeyCache, NotedUses};
+pub(crate) use api_keys::{principal_of_key, scopes_of};
 
 use crate::audit::{Audit, Caller, of_optional_company};
 use crate::detached::DetachedWork;
 use crate::errors::{of_store, stored};
 use crate::keyed_locks::{KeyedLock, KeyedLocks};
 use crate::sessions::{SessionCache, principal_of};
-use crate::types::{Authenticated, Tokens, ViewerInfo};
+use crate::types::{Authenticated, ClientInfo, Tokens, ViewerInfo};
 use secrecy::SecretString;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use time::{Duration, OffsetDateTime};
@@ -16,26 +21,32 @@ use vultus_auth::brakes::{AddressBrake, LoginKeyring};
 use vultus_auth::login_name::normal_email;
 use vultus_auth::passwords::Passwords;
 use vultus_auth::policy;
-use vultus_auth::tokens;
+use vultus_auth::refresh_tokens::{RefreshTokens, stored_form};
+use vultus_auth::secret_tokens;
+use vultus_auth::signing_keys::PublicJwk;
 use vultus_auth::tokens::AccessTokens;
 use vultus_core::clock::Clock;
+use vultus_core::credentials::Credential;
 use vultus_core::logins::{LoginAttempts, LoginKeys, LoginOutcome};
 use vultus_core::{CompanyId, Error, Principal, Result, SessionId, User, UserId};
-use vultus_store::audit::{Actor, AuditAction, AuditObject, NewEntry, Origin};
-use vultus_store::{Rotation, Session};
+use vultus_store::audit::{Actor, AuditAction, AuditObject, ChainOf, NewEntry, Origin};
+use vultus_store::{Refresh, Rotation, Session, Store};
 
 /// The part that logs users in and verifies their tokens. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Accounts(Arc<State>);
 
 struct State {
-    store: Arc<dyn vultus_store::Accounts>,
+    store: Arc<dyn Store>,
     audit: Audit,
     access_tokens: AccessTokens,
+    refresh_tokens: RefreshTokens,
     refresh_lifetime: Duration,
     session_lifetime: Duration,
     passwords: Passwords,
     sessions: SessionCache,
+    keys: KeyCache,
+    noted_uses: NotedUses,
     login_keys: Arc<LoginKeyring>,
     addresses: AddressBrake,
     /// Held from the decision about a login until its failure is counted, by the key of the name
@@ -48,6 +59,7 @@ struct State {
 /// Lifetimes and secrets of [`Accounts`].
 pub(crate) struct Credentials {
     pub(crate) access_tokens: AccessTokens,
+    pub(crate) refresh_tokens: RefreshTokens,
     pub(crate) refresh_lifetime: Duration,
     pub(crate) session_lifetime: Duration,
     pub(crate) passwords: Passwords,
@@ -56,7 +68,7 @@ pub(crate) struct Credentials {
 
 impl Accounts {
     pub(crate) fn new(
-        store: Arc<dyn vultus_store::Accounts>,
+        store: Arc<dyn Store>,
         audit: Audit,
         credentials: Credentials,
         detached: DetachedWork,
@@ -64,6 +76,7 @@ impl Accounts {
     ) -> Self {
         let Credentials {
             access_tokens,
+            refresh_tokens,
             refresh_lifetime,
             session_lifetime,
             passwords,
@@ -73,10 +86,13 @@ impl Accounts {
             store,
             audit,
             access_tokens,
+            refresh_tokens,
             refresh_lifetime,
             session_lifetime,
             passwords,
             sessions: SessionCache::default(),
+            keys: KeyCache::default(),
+            noted_uses: NotedUses::default(),
             login_keys,
             addresses: AddressBrake::default(),
             failed_logins: KeyedLocks::default(),
@@ -89,16 +105,21 @@ impl Accounts {
         &self,
         email: &str,
         password: SecretString,
-        from: IpAddr,
+        from: &ClientInfo,
     ) -> Result<Tokens> {
-        let (accounts, email) = (self.clone(), email.to_owned());
+        let (accounts, email, from) = (self.clone(), email.to_owned(), from.clone());
         // Detached: a caller that is not polled must not hold the lock that all logins wait for.
-        let work = async move { accounts.log_in(&email, password, from).await };
+        let work = async move { accounts.log_in(&email, password, &from).await };
         self.0.detached.run_detached(work).await
     }
 
-    async fn log_in(&self, email: &str, password: SecretString, from: IpAddr) -> Result<Tokens> {
-        let state = &self.0;
+    async fn log_in(
+        &self,
+        email: &str,
+        password: SecretString,
+        client: &ClientInfo,
+    ) -> Result<Tokens> {
+        let (state, from) = (&self.0, client.address);
         let now = state.clock.now();
         // An invalid name takes the same path as a valid name without a user.
         let email = normal_email(email).unwrap_or_default();
@@ -125,7 +146,7 @@ impl Accounts {
                 stored(state.store.record_login(&keys, LoginOutcome::Succeeded, now).await)?;
                 drop(counting);
                 self.refuse_inactive(&found.user).await?;
-                self.begin_session(found.user, from, now).await
+                self.begin_session(found.user, client, now).await
             }
             _ => {
                 self.count_failed_login(keys, known, from, now, counting);
@@ -153,7 +174,7 @@ impl Accounts {
         &self,
         keys: LoginKeys,
         known: Option<(UserId, Option<CompanyId>)>,
-        from: IpAddr,
+        from: std::net::IpAddr,
         now: OffsetDateTime,
         counting: KeyedLock<String>,
     ) {
@@ -186,53 +207,63 @@ impl Accounts {
         });
     }
 
-    async fn begin_session(&self, user: User, from: IpAddr, now: OffsetDateTime) -> Result<Tokens> {
+    async fn begin_session(
+        &self,
+        user: User,
+        client: &ClientInfo,
+        now: OffsetDateTime,
+    ) -> Result<Tokens> {
         let session = Session {
             id: SessionId(Uuid::now_v7()),
             user_id: user.id,
             created_at: now,
+            refreshed_at: None,
             expires_at: now + self.0.refresh_lifetime.min(self.0.session_lifetime),
             revoked: false,
+            network: Some(client.network()),
+            agent: client.agent.clone(),
         };
-        let refresh_token = tokens::new_refresh_token();
-        let refresh_sha256 = tokens::refresh_sha256(&refresh_token);
-        let (audit, origin) = (&self.0.audit, Some(Origin::of(from)));
-        let chain = of_optional_company(user.company_of_role());
-        let entry = NewEntry {
-            object: Some(AuditObject::Session(session.id)),
-            ..audit.entry_by(Actor::User(user.id), origin, AuditAction::LoggedIn, chain)
-        };
-        stored(audit.recording(entry).create_session(&session, &refresh_sha256).await)?;
+        let refresh_token = self.0.refresh_tokens.first();
+        let sha256 = stored_form(&refresh_token);
+        let entry = self.about_session(AuditAction::LoggedIn, &session, &user, client);
+        stored(self.0.audit.recording(entry).create_session(&session, &sha256).await)?;
         self.issue(user, session, refresh_token, now)
     }
 
-    pub(crate) async fn refresh(
-        &self,
-        refresh_token: &str,
-        origin: Option<Origin>,
-    ) -> Result<Tokens> {
-        let now = self.0.clock.now();
-        let next_token = tokens::new_refresh_token();
-        let old = tokens::refresh_sha256(refresh_token);
-        let new = tokens::refresh_sha256(&next_token);
-        let expires_at = now + self.0.refresh_lifetime;
-        let longest = self.0.session_lifetime;
-        match stored(self.0.store.rotate_refresh(&old, &new, now, expires_at, longest).await)? {
-            Rotation::Rotated(session, user) => {
-                let chain = of_optional_company(user.company_of_role());
+    pub(crate) async fn refresh(&self, refresh_token: &str, client: &ClientInfo) -> Result<Tokens> {
+        let (state, now) = (&self.0, self.0.clock.now());
+        let next_token = state.refresh_tokens.successor(refresh_token);
+        let refresh = Refresh {
+            old: stored_form(refresh_token),
+            new: stored_form(&next_token),
+            client: state
+                .refresh_tokens
+                .client(client.address, client.agent.as_deref().unwrap_or_default()),
+            now,
+            expires_at: now + state.refresh_lifetime,
+            longest: state.session_lifetime,
+        };
+        match stored(state.store.rotate_refresh(&refresh).await)? {
+            Rotation::Rotated(session, user) | Rotation::Repeated(session, user) => {
                 let action = AuditAction::SessionRefreshed;
-                let entry = NewEntry {
-                    object: Some(AuditObject::Session(session.id)),
-                    ..self.0.audit.entry_by(Actor::User(user.id), origin, action, chain)
-                };
-                self.0.audit.record(&[entry]).await?;
+                let entry = self.about_session(action, &session, &user, client);
+                state.audit.record(&[entry]).await?;
                 self.issue(user, session, next_token, now)
             }
-            Rotation::Reused => {
-                tracing::warn!("a refresh token was used twice; its session is revoked");
-                let (action, chain) = (AuditAction::RefreshTokenReused, of_optional_company(None));
-                let entry = self.0.audit.entry_by(Actor::Unknown, origin, action, chain);
-                self.0.audit.record_once(vec![entry]).await?;
+            Rotation::Reused(session) => {
+                state.sessions.remove(session.id);
+                let (chain, action) =
+                    (ChainOf::User(session.user_id), AuditAction::RefreshTokenReused);
+                let origin = Some(Origin::of(client.address));
+                let entry = NewEntry {
+                    object: Some(AuditObject::Session(session.id)),
+                    ..state.audit.entry_by(Actor::Unknown, origin, action, chain)
+                };
+                state.audit.record_once(vec![entry]).await?;
+                tracing::warn!(
+                    session = %session.id,
+                    "a refresh token was used twice; its session is revoked"
+                );
                 Err(Error::Unauthenticated(
                     "the refresh token was already used; log in again".to_owned(),
                 ))
@@ -240,6 +271,22 @@ impl Accounts {
             Rotation::Unknown => {
                 Err(Error::Unauthenticated("the refresh token is not valid".to_owned()))
             }
+        }
+    }
+
+    /// An entry of the audit log about what a user does with its session.
+    fn about_session(
+        &self,
+        action: AuditAction,
+        session: &Session,
+        user: &User,
+        client: &ClientInfo,
+    ) -> NewEntry {
+        let chain = of_optional_company(user.company_of_role());
+        let (actor, origin) = (Actor::User(user.id), Some(Origin::of(client.address)));
+        NewEntry {
+            object: Some(AuditObject::Session(session.id)),
+            ..self.0.audit.entry_by(actor, origin, action, chain)
         }
     }
 
@@ -274,13 +321,24 @@ impl Accounts {
         Ok(())
     }
 
-    /// The principal of a session; UNAUTHENTICATED if it has ended or its user cannot act.
-    pub(crate) async fn principal_of_session(&self, id: SessionId) -> Result<Principal> {
-        Ok(principal_of(&self.session_user(id).await?, id))
+    pub(crate) fn public_keys(&self) -> Vec<PublicJwk> {
+        self.0.access_tokens.public_keys(self.0.clock.now())
     }
 
-    pub(crate) async fn authenticate(&self, access_token: &str) -> Result<Authenticated> {
-        let token = self.0.access_tokens.verify(access_token, self.0.clock.now())?;
+    /// The principal of a credential; UNAUTHENTICATED if it has ended or its user cannot act.
+    pub(crate) async fn principal_of(&self, credential: Credential) -> Result<Principal> {
+        match credential {
+            Credential::Session(id) => Ok(principal_of(&self.session_user(id).await?, id)),
+            Credential::ApiKey(id) => self.principal_of_key(id).await,
+        }
+    }
+
+    /// Verifies an access token or an API key.
+    pub(crate) async fn authenticate(&self, text: &str) -> Result<Authenticated> {
+        if secret_tokens::is_api_key(text) {
+            return self.authenticate_key(text).await;
+        }
+        let token = self.0.access_tokens.verify(text, self.0.clock.now())?;
         let user = self.session_user(token.session_id).await?;
         if user.id != token.user_id {
             return Err(session_ended());

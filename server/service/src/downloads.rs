@@ -1,5 +1,5 @@
 //! Signed, expiring links to files. Anyone who has a link may read the file with the rights of the
-//! session that it was made in, until the link expires or the session ends.
+//! session or API key that it was made with, until the link expires or that one ends.
 
 use crate::accounts::Accounts;
 use crate::audit::{Audit, Caller, of_company};
@@ -16,10 +16,10 @@ use std::time::Duration;
 use vultus_auth::policy::{self, Action};
 use vultus_blobs::{BlobError, OpenBlob};
 use vultus_core::clock::Clock;
+use vultus_core::credentials::Credential;
 use vultus_core::fair::{FairPermit, FairPermits, Share, Tenant};
 use vultus_core::{
     Analysis, AnalysisId, Artifact, CompanyId, Error, FolderId, MediaId, Principal, Result,
-    SessionId,
 };
 use vultus_store::audit::{AuditAction, AuditObject, Facts, NewEntry, Origin};
 use vultus_store::{Scope, Selection, Store};
@@ -56,7 +56,7 @@ pub struct DownloadLink {
     pub id: String,
     /// End of the link's life, in seconds of Unix time.
     pub expires: i64,
-    /// The session that it was made in.
+    /// The session or the API key that it was made with.
     pub by: String,
     /// The signature over the other parts.
     pub signature: String,
@@ -89,24 +89,24 @@ struct LinkedFile {
 }
 
 impl Downloads {
-    /// Path and query of a link; FORBIDDEN for a caller without a session.
+    /// Path and query of a link.
     pub(crate) fn signed_path(
         &self,
         caller: &Principal,
         what: &Download,
         valid_for: Duration,
     ) -> Result<String> {
-        let session = caller.session_id();
-        let session = session.ok_or_else(|| Error::broken("a link is made in a session"))?;
+        let by = caller.credential();
+        let by = by.ok_or_else(|| Error::broken("a link needs a session or an API key"))?;
         let (kind, id) = match what {
             Download::Medium(id) => ("medium", id.to_string()),
             Download::Thumbnail(id) => ("thumbnail", id.to_string()),
             Download::Artifact(id, name) => ("artifact", format!("{id}:{name}")),
         };
         let expires = (self.clock.now() + valid_for.min(MAX_LINK_LIFETIME)).unix_timestamp();
-        let mac = self.link_mac(kind, &id, expires, session);
+        let mac = self.link_mac(kind, &id, expires, by);
         let signature = hex::encode(mac.finalize().into_bytes());
-        Ok(format!("/media/{kind}/{id}?expires={expires}&by={session}&signature={signature}"))
+        Ok(format!("/media/{kind}/{id}?expires={expires}&by={by}&signature={signature}"))
     }
 
     pub(crate) async fn open_download(
@@ -118,14 +118,14 @@ impl Downloads {
         let DownloadLink { kind, id, expires, by, signature } = link;
         let refused = || Error::Forbidden("the link is not valid or has expired".to_owned());
         let signature = hex::decode(signature).map_err(|_| refused())?;
-        let session: SessionId = by.parse().map_err(|_| refused())?;
+        let by: Credential = by.parse().map_err(|_| refused())?;
         // Constant time: does not tell how many leading bytes are right.
-        let mac = self.link_mac(kind, id, *expires, session);
+        let mac = self.link_mac(kind, id, *expires, by);
         mac.verify_slice(&signature).map_err(|_| refused())?;
         if *expires <= self.clock.now().unix_timestamp() {
             return Err(refused());
         }
-        let principal = match accounts.principal_of_session(session).await {
+        let principal = match accounts.principal_of(by).await {
             Err(Error::Unauthenticated(_)) => return Err(refused()),
             other => other?,
         };
@@ -249,10 +249,10 @@ impl Downloads {
         }
     }
 
-    fn link_mac(&self, kind: &str, id: &str, expires: i64, session: SessionId) -> Hmac<Sha256> {
+    fn link_mac(&self, kind: &str, id: &str, expires: i64, by: Credential) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.link_key.expose_secret())
             .expect("HMAC takes a key of any length");
-        mac.update(format!("{kind}\n{id}\n{expires}\n{session}").as_bytes());
+        mac.update(format!("{kind}\n{id}\n{expires}\n{by}").as_bytes());
         mac
     }
 }

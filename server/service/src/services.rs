@@ -9,6 +9,7 @@ use crate::challenges::Challenges;
 use crate::check::Checks;
 use crate::check_memory::CheckMemory;
 use crate::checker::Checker;
+use crate::credential_directory::CredentialDirectory;
 use crate::detached::DetachedWork;
 use crate::directory::Directory;
 use crate::downloads::Downloads;
@@ -23,6 +24,7 @@ use crate::options::Options;
 use crate::queue_room::QueueRoom;
 use crate::session_watch::SessionWatch;
 use crate::shared_reads::SharedReads;
+use crate::signing_watch;
 use crate::storage_room::StorageRoom;
 use crate::uploads::Uploads;
 use crate::websockets::Websockets;
@@ -37,6 +39,8 @@ use vultus_auth::brakes::LoginKeyring;
 use vultus_auth::challenges::ChallengeTokens;
 use vultus_auth::keys::Keys;
 use vultus_auth::passwords::Passwords;
+use vultus_auth::refresh_tokens::RefreshTokens;
+use vultus_auth::signing_keys::SigningKeys;
 use vultus_auth::tokens::AccessTokens;
 use vultus_blobs::BlobStore;
 use vultus_blobs::keyring::Keyring;
@@ -61,6 +65,8 @@ pub struct Parts {
     pub running: RunningRuns,
     /// Secret keys.
     pub keys: Keys,
+    /// Keys that sign access tokens.
+    pub signing: SigningKeys,
     /// Makes and checks password hashes.
     pub passwords: Passwords,
     /// The clock.
@@ -83,6 +89,7 @@ pub(crate) struct Facade {
     pub(crate) checks: Checks,
     pub(crate) uploads: Uploads,
     pub(crate) downloads: Downloads,
+    pub(crate) credentials: CredentialDirectory,
     pub(crate) directory: Directory,
     pub(crate) eraser: CompanyEraser,
     pub(crate) info: Info,
@@ -109,11 +116,12 @@ impl Services {
         self.1
     }
 
-    /// Wires the parts, and starts the tasks that forward the store's changes to subscriptions and
-    /// watch the sessions of websockets.
+    /// Wires the parts, and starts the tasks that forward the store's changes to subscriptions,
+    /// watch the sessions of websockets and reread the keys of access tokens.
     /// Fails if an analyzer rejects its policy.
     pub fn start(parts: Parts, options: Options) -> Result<Self> {
-        let Parts { store, blobs, keyring, pools, running, keys, passwords, clock } = parts;
+        let Parts { store, blobs, keyring, pools, running, keys, signing, passwords, clock } =
+            parts;
         let checker = Checker::new(pools, options.checker, clock.clone())?;
         let login_keys = Arc::new(LoginKeyring::new(&keys));
         let audit = Audit::new(store.clone(), clock.clone());
@@ -127,7 +135,8 @@ impl Services {
             clock: clock.clone(),
         };
         let credentials = Credentials {
-            access_tokens: AccessTokens::new(&keys, lifetime(options.access_lifetime)?),
+            access_tokens: AccessTokens::new(signing.clone(), lifetime(options.access_lifetime)?),
+            refresh_tokens: RefreshTokens::new(&keys),
             refresh_lifetime: lifetime(options.refresh_lifetime)?,
             session_lifetime: lifetime(options.session_lifetime)?,
             passwords,
@@ -137,6 +146,7 @@ impl Services {
             (CancellationToken::new(), DetachedWork::default(), Hub::default());
         let mut background = JoinSet::new();
         background.spawn(hub.clone().forward(store.changes(), stopping.clone()));
+        background.spawn(signing_watch::run(signing, stopping.clone()));
         let sessions = SessionWatch::new(store.clone(), clock.clone());
         background.spawn(sessions.clone().run(stopping.clone()));
         let chains = AuditChains::new(store.clone(), HeadKey::new(&keys), clock.clone());
@@ -217,6 +227,7 @@ impl Services {
                 permits: FairPermits::new(options.checks),
                 shares: options.shares,
             },
+            credentials: CredentialDirectory::new(store.clone(), clock.clone()),
             eraser: CompanyEraser::within(
                 files.clone(),
                 running.clone(),

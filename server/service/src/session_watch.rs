@@ -1,6 +1,8 @@
-//! Watches the sessions of open websockets: one read of the store for all of them, several times a
-//! second. A socket thus loses its rights within a second, on whichever node they were taken away.
+//! Watches the sessions and API keys of open websockets: one read of the store for all of them,
+//! several times a second. A socket thus loses its rights within a second, on whichever node they
+//! were taken away.
 
+use crate::accounts::principal_of_key;
 use crate::sessions::principal_of;
 use crate::types::Authenticated;
 use parking_lot::Mutex;
@@ -10,9 +12,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
+use vultus_core::Principal;
 use vultus_core::clock::Clock;
-use vultus_core::{Principal, SessionId, User};
-use vultus_store::{Accounts, Session};
+use vultus_core::credentials::Credential;
+use vultus_store::Store;
 
 /// Pause between two reads.
 const INTERVAL: Duration = Duration::from_millis(400);
@@ -26,9 +29,9 @@ const BATCH: usize = 500;
 pub(crate) struct SessionWatch(Arc<State>);
 
 struct State {
-    store: Arc<dyn Accounts>,
+    store: Arc<dyn Store>,
     clock: Clock,
-    sessions: Mutex<HashMap<SessionId, Watched>>,
+    sessions: Mutex<HashMap<Credential, Watched>>,
 }
 
 struct Watched {
@@ -58,20 +61,20 @@ pub enum Standing {
 /// The session of an open socket, until it is dropped.
 pub struct WatchedSession {
     watch: SessionWatch,
-    id: SessionId,
+    id: Credential,
     principal: Principal,
     expires: Instant,
     seen: watch::Receiver<Seen>,
 }
 
 impl SessionWatch {
-    pub(crate) fn new(store: Arc<dyn Accounts>, clock: Clock) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, clock: Clock) -> Self {
         Self(Arc::new(State { store, clock, sessions: Mutex::default() }))
     }
 
     /// Watches the session of a token that has just been verified; `None` without a session.
     pub(crate) fn watch(&self, of: &Authenticated) -> Option<WatchedSession> {
-        let id = of.principal.session_id()?;
+        let id = of.principal.credential()?;
         let lifetime = (of.expires_at - self.0.clock.now()).max(time::Duration::ZERO);
         let seen = Seen { principal: Some(of.principal.clone()), at: Instant::now() };
         let mut sessions = self.0.sessions.lock();
@@ -93,16 +96,16 @@ impl SessionWatch {
         let mut timer = tokio::time::interval(INTERVAL);
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stopping.run_until_cancelled(timer.tick()).await.is_some() {
-            let ids: Vec<SessionId> = self.0.sessions.lock().keys().copied().collect();
+            let ids: Vec<Credential> = self.0.sessions.lock().keys().copied().collect();
             for batch in ids.chunks(BATCH) {
                 self.read(batch).await;
             }
         }
     }
 
-    async fn read(&self, ids: &[SessionId]) {
+    async fn read(&self, ids: &[Credential]) {
         let at = Instant::now();
-        let found = match self.0.store.sessions_with_users(ids).await {
+        let found = match self.principals(ids).await {
             Ok(found) => found,
             Err(error) => {
                 // Sockets notice that what is known of their sessions grows old.
@@ -113,15 +116,9 @@ impl SessionWatch {
                 return;
             }
         };
-        let found: HashMap<SessionId, (Session, User)> =
-            found.into_iter().map(|(session, user)| (session.id, (session, user))).collect();
-        let now = self.0.clock.now();
         let sessions = self.0.sessions.lock();
         for id in ids {
-            let principal = found
-                .get(id)
-                .filter(|(session, _)| !session.revoked && session.expires_at > now)
-                .map(|(session, user)| principal_of(user, session.id));
+            let principal = found.get(id).cloned();
             if let Some(watched) = sessions.get(id) {
                 watched.seen.send_if_modified(|seen| {
                     let is_news = seen.principal != principal;
@@ -130,6 +127,38 @@ impl SessionWatch {
                 });
             }
         }
+    }
+
+    /// The principals of those credentials that have not ended.
+    async fn principals(
+        &self,
+        ids: &[Credential],
+    ) -> vultus_store::Result<HashMap<Credential, Principal>> {
+        let (mut sessions, mut keys) = (Vec::new(), Vec::new());
+        for id in ids {
+            match id {
+                Credential::Session(id) => sessions.push(*id),
+                Credential::ApiKey(id) => keys.push(*id),
+            }
+        }
+        let (store, now) = (&self.0.store, self.0.clock.now());
+        let mut found = HashMap::with_capacity(ids.len());
+        if !sessions.is_empty() {
+            for (session, user) in store.sessions_with_users(&sessions).await? {
+                if session.is_live(now) {
+                    let principal = principal_of(&user, session.id);
+                    found.insert(Credential::Session(session.id), principal);
+                }
+            }
+        }
+        if !keys.is_empty() {
+            for (key, user) in store.api_keys_with_users(&keys).await? {
+                if let Some(principal) = principal_of_key(&key, &user, now) {
+                    found.insert(Credential::ApiKey(key.id), principal);
+                }
+            }
+        }
+        Ok(found)
     }
 }
 

@@ -17,10 +17,12 @@ use vultus_core::{
 use vultus_plugin_api::manifest::AnalysisSpec;
 use vultus_pools::AnalysisStatistics;
 
+pub use crate::client_info::ClientInfo;
+pub use crate::credential_types::{CreatedApiKey, NewApiKey, PasswordResetToken};
 pub use crate::uploads::{UploadSink, UploadedFile};
 pub use vultus_store::{
-    Company, FolderContents, FolderCursor, FolderFilter, FolderOrder, JsonSelection, Selection,
-    UserFilter,
+    ApiKey, Company, FolderContents, FolderCursor, FolderFilter, FolderOrder, JsonSelection,
+    Selection, Session, UserFilter,
 };
 
 /// A pair of tokens after a login or a refresh.

@@ -5,7 +5,7 @@ use crate::challenges::{CreatedChallenge, NewChallenge};
 use crate::downloads::DownloadLink;
 use crate::services::Services;
 use crate::types::{
-    AnalysisRequest, AnalyzerInfo, Authenticated, CheckedAnalysis, ClientKey, Download,
+    AnalysisRequest, AnalyzerInfo, Authenticated, CheckedAnalysis, ClientInfo, ClientKey, Download,
     FolderChanged, FolderUpdate, NewFolder, NewMedium, OpenDownload, Readiness, SandboxInfo,
     ServerInfo, Tokens, Urgency, ViewerInfo,
 };
@@ -13,11 +13,11 @@ use crate::uploads::UploadSink;
 use crate::websockets::OpenWebsocket;
 use futures::Stream;
 use secrecy::SecretString;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
+use vultus_auth::signing_keys::PublicJwk;
 use vultus_core::{
     Analysis, AnalysisId, Artifact, CompanyId, Folder, FolderId, MediaId, Medium, Principal, Result,
 };
@@ -30,20 +30,29 @@ use vultus_store::{
 impl Services {
     /// Issues tokens for a name and a password. A wrong name and a wrong password cannot be told
     /// apart, neither by the answer nor by its time.
-    /// `from` is the address of the client.
-    pub async fn login(&self, email: &str, password: SecretString, from: IpAddr) -> Result<Tokens> {
+    pub async fn login(
+        &self,
+        email: &str,
+        password: SecretString,
+        from: &ClientInfo,
+    ) -> Result<Tokens> {
         self.0.accounts.login(email, password, from).await
     }
 
-    /// Issues new tokens for a refresh token, which becomes invalid. A second use of a refresh
-    /// token revokes its session.
-    pub async fn refresh(&self, refresh_token: &str) -> Result<Tokens> {
-        self.0.accounts.refresh(refresh_token, self.origin()).await
+    /// Issues new tokens for a refresh token, which becomes invalid. For 30 s the same client gets
+    /// the same new token again; any other second use revokes the session.
+    pub async fn refresh(&self, refresh_token: &str, from: &ClientInfo) -> Result<Tokens> {
+        self.0.accounts.refresh(refresh_token, from).await
     }
 
     /// Ends the caller's session: its tokens become invalid at once.
     pub async fn logout(&self, caller: &Principal) -> Result<()> {
         self.0.accounts.logout(&self.by(caller)).await
+    }
+
+    /// The public keys of access tokens.
+    pub fn public_keys(&self) -> Vec<PublicJwk> {
+        self.0.accounts.public_keys()
     }
 
     /// Verifies an access token and its session.

@@ -5,11 +5,11 @@ use crate::audit::of_optional_company;
 use crate::directory::{DEFAULT_COMPANY, Directory, check_text, checked_search, of_write};
 use crate::errors::{of_store, stored};
 use crate::types::{AddedUser, NewRole, NewUser};
-use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 use vultus_auth::login_name::normal_email;
 use vultus_auth::passwords;
 use vultus_auth::policy::{self, Action};
+use vultus_auth::strength;
 use vultus_core::{CompanyId, Error, MayStart, Principal, Result, Role, User, UserId};
 use vultus_store::audit::{AuditAction, Facts, NewEntry};
 use vultus_store::names::Named;
@@ -42,11 +42,11 @@ impl Directory {
         let email = normal_email(&new.email)
             .ok_or_else(|| Error::invalid("input.email", "must be of the form name@host"))?;
         check_text(&new.name, "input.name")?;
-        let generated = new.password.is_none().then(passwords::generate);
-        let password = match (&generated, new.password) {
-            (Some(generated), _) => generated.clone(),
-            (None, given) => checked_password(given)?,
-        };
+        let is_generated = new.password.is_none();
+        let password = new.password.unwrap_or_else(passwords::generate);
+        if !is_generated {
+            strength::check_new(&password, &[&email, &new.name], "input.password")?;
+        }
         let company_id = self.company_of_new(caller, new.role, new.company_id).await?;
         let user = User {
             id: UserId(Uuid::now_v7()),
@@ -59,7 +59,7 @@ impl Directory {
             created_at: self.clock.now(),
             disabled_at: None,
         };
-        let hash = self.passwords.hash(password).await?;
+        let hash = self.passwords.hash(password.clone()).await?;
         let after = Facts::new().code("role", user.role.name()).flag("service", user.is_service);
         let entry = NewEntry {
             chain: of_optional_company(user.company_id),
@@ -67,7 +67,7 @@ impl Directory {
             ..self.about_user(caller, AuditAction::UserCreated, user.id)
         };
         match self.audit.recording(entry).create_user(&user, &hash).await {
-            Ok(()) => Ok(AddedUser { user, password: generated }),
+            Ok(()) => Ok(AddedUser { user, password: is_generated.then_some(password) }),
             Err(StoreError::Duplicate { existing, .. }) => {
                 Err(self.taken_email(caller, &existing).await)
             }
@@ -313,18 +313,4 @@ fn check_types(may_start: &MayStart) -> Result<()> {
         return Err(Error::invalid(MAY_START, "must be types of analyses, such as `liveness`"));
     }
     Ok(())
-}
-
-fn checked_password(given: Option<SecretString>) -> Result<SecretString> {
-    let long_enough = |password: &SecretString| {
-        let text = password.expose_secret();
-        text.chars().count() >= passwords::MIN_PASSWORD_CHARS
-            && text.len() <= passwords::MAX_PASSWORD_BYTES
-    };
-    given.filter(long_enough).ok_or_else(|| {
-        Error::invalid(
-            "input.password",
-            format!("must have at least {} characters", passwords::MIN_PASSWORD_CHARS),
-        )
-    })
 }

@@ -12,6 +12,7 @@ use futures::poll;
 use serde_json::{Value, json};
 use vultus_auth::keys::Keys;
 use vultus_auth::passwords::Passwords;
+use vultus_auth::signing_keys::SigningKeys;
 use vultus_blobs::BlobStore;
 use vultus_blobs::keyring::Keyring;
 use vultus_blobs::keys::MasterKey;
@@ -61,13 +62,15 @@ impl Node {
         let caller = Principal::User { account: (&user).into(), session_id: new_id() };
         let keyring = Keyring::new(store.clone(), Arc::new(master));
         let pools = WorkerPools::start(workers()).await.unwrap();
+        let keys = Keys::open(data.path()).unwrap();
         let parts = Parts {
             store: store.clone(),
             blobs: blobs.clone(),
             keyring: keyring.clone(),
             pools: pools.clone(),
             running: RunningRuns::default(),
-            keys: Keys::open(data.path()).unwrap(),
+            signing: SigningKeys::open(&keys, data.path()).unwrap(),
+            keys,
             passwords: Passwords::new(1).unwrap(),
             clock: Clock::system(),
         };

@@ -1,20 +1,18 @@
-//! Companies, users, sessions and refresh tokens.
+//! Companies and users.
 
 use super::collections::Collections;
-use super::documents::{CompanyDocument, SessionDocument, TokenDocument, UserDocument};
+use super::documents::{CompanyDocument, UserDocument};
 use super::fault::Answer;
 use super::scope::with;
 use super::transaction::Transaction;
-use super::values::{binary, id, ids, nanoseconds, typed};
+use super::values::{binary, id, ids, typed};
 use futures::TryStreamExt;
 use mongodb::bson::{DateTime, Document, doc};
 use std::collections::{HashMap, HashSet};
-use time::{Duration, OffsetDateTime};
-use vultus_core::rules::{KEEP_SESSIONS, session_expiry};
-use vultus_core::{CompanyId, SessionId, User, UserId};
+use time::Duration;
+use vultus_core::{CompanyId, User, UserId};
 use vultus_store::StoreError;
-use vultus_store::stored::V1;
-use vultus_store::{Company, Rotation, Session, UserWithPassword};
+use vultus_store::{Company, UserWithPassword};
 
 /// When the server deletes a document with this lifetime. By the clock of this node, because the
 /// clock of the caller decides expiry only.
@@ -114,144 +112,18 @@ pub(super) async fn users(collections: &Collections, wanted: &[UserId]) -> Answe
     Ok(wanted.iter().filter_map(|id| by_id.get(id).cloned()).collect())
 }
 
-pub(super) async fn create_session(
-    transaction: &mut Transaction<'_>,
-    session: &Session,
-    refresh_sha256: &str,
-) -> Answer<()> {
-    let Transaction { session: within, collections, .. } = transaction;
-    let user = collections.users.find_one(doc! { "_id": id(session.user_id) });
-    if user.session(&mut *within).await?.is_none() {
-        return Err(StoreError::NotFound("user").into());
-    }
-    let forget_at = forget_after(session.expires_at - session.created_at + KEEP_SESSIONS);
-    collections
-        .sessions
-        .insert_one(SessionDocument::new(session, forget_at))
-        .session(&mut *within)
-        .await?;
-    insert_token(transaction, refresh_sha256, session.id, forget_at).await
-}
-
-async fn insert_token(
-    transaction: &mut Transaction<'_>,
-    sha256: &str,
-    session: SessionId,
-    forget_at: DateTime,
-) -> Answer<()> {
-    let token = TokenDocument {
-        sha256: sha256.to_owned(),
-        v: V1,
-        session_id: id(session),
-        used: false,
-        forget_at,
-    };
-    transaction
-        .collections
-        .refresh_tokens
-        .insert_one(token)
-        .session(&mut transaction.session)
-        .await?;
-    Ok(())
-}
-
-pub(super) async fn rotate_refresh(
-    transaction: &mut Transaction<'_>,
-    old: &str,
-    new: &str,
-    now: OffsetDateTime,
-    expires_at: OffsetDateTime,
-    longest: Duration,
-) -> Answer<Rotation> {
-    let Transaction { session: within, collections, .. } = transaction;
-    let Some(token) =
-        collections.refresh_tokens.find_one(doc! { "_id": old }).session(&mut *within).await?
-    else {
-        return Ok(Rotation::Unknown);
-    };
-    let found = collections
-        .sessions
-        .find_one(doc! { "_id": token.session_id })
-        .session(&mut *within)
-        .await?;
-    let Some(session) =
-        found.map(Session::from).filter(|session| !session.revoked && session.expires_at > now)
-    else {
-        return Ok(Rotation::Unknown);
-    };
-    let owner = collections
-        .users
-        .find_one(with(doc! { "_id": id(session.user_id) }, active_users()))
-        .session(&mut *within)
-        .await?;
-    let Some(owner) = owner.map(User::from) else { return Ok(Rotation::Unknown) };
-    if let Some(company) = owner.company_id {
-        let suspended = suspended(&[company]);
-        if collections.companies.find_one(suspended).session(&mut *within).await?.is_some() {
-            return Ok(Rotation::Unknown);
-        }
-    }
-    if token.used {
-        let revoked = doc! { "$set": { "revoked": true } };
-        collections
-            .sessions
-            .update_one(doc! { "_id": token.session_id }, revoked)
-            .session(&mut *within)
-            .await?;
-        return Ok(Rotation::Reused);
-    }
-    let used = doc! { "$set": { "used": true } };
-    collections.refresh_tokens.update_one(doc! { "_id": old }, used).session(&mut *within).await?;
-    let expires_at = session_expiry(session.created_at, expires_at, longest);
-    let forget_at = forget_after(expires_at - now + KEEP_SESSIONS);
-    let extended =
-        doc! { "$set": { "expires_at": nanoseconds(expires_at), "forget_at": forget_at } };
-    collections
-        .sessions
-        .update_one(doc! { "_id": token.session_id }, extended)
-        .session(&mut *within)
-        .await?;
-    insert_token(transaction, new, session.id, forget_at).await?;
-    Ok(Rotation::Rotated(Session { expires_at, ..session }, owner))
-}
-
-pub(super) async fn session(
-    collections: &Collections,
-    session: SessionId,
-) -> Answer<Option<Session>> {
-    Ok(collections.sessions.find_one(doc! { "_id": id(session) }).await?.map(Into::into))
-}
-
-pub(super) async fn sessions_with_users(
-    collections: &Collections,
-    wanted: &[SessionId],
-) -> Answer<Vec<(Session, User)>> {
-    let sessions: Vec<SessionDocument> = collections
-        .sessions
-        .find(doc! { "_id": { "$in": ids(wanted) } })
-        .await?
-        .try_collect()
-        .await?;
-    let sessions: Vec<Session> = sessions.into_iter().map(Into::into).collect();
-    let owners: HashSet<UserId> = sessions.iter().map(|session| session.user_id).collect();
-    let owners = active(collections, &owners.into_iter().collect::<Vec<_>>()).await?;
-    let owners: HashMap<UserId, User> = owners.into_iter().map(|user| (user.id, user)).collect();
-    let with_owner = |session: Session| Some((session, owners.get(&session.user_id)?.clone()));
-    Ok(sessions.into_iter().filter_map(with_owner).collect())
-}
-
 /// Filter of users that can act, but for their company.
-fn active_users() -> Document {
+pub(super) fn active_users() -> Document {
     doc! { "deleted_at": null, "disabled_at": null }
 }
 
 /// Filter of those of the companies that are suspended.
-fn suspended(companies: &[CompanyId]) -> Document {
+pub(super) fn suspended(companies: &[CompanyId]) -> Document {
     doc! { "_id": { "$in": ids(companies) }, "suspended_at": { "$ne": null } }
 }
 
 /// Those of the users that can act.
-async fn active(collections: &Collections, wanted: &[UserId]) -> Answer<Vec<User>> {
+pub(super) async fn active(collections: &Collections, wanted: &[UserId]) -> Answer<Vec<User>> {
     let filter = with(doc! { "_id": { "$in": ids(wanted) } }, active_users());
     let found: Vec<UserDocument> = collections.users.find(filter).await?.try_collect().await?;
     let mut users: Vec<User> = found.into_iter().map(User::from).collect();
@@ -263,17 +135,4 @@ async fn active(collections: &Collections, wanted: &[UserId]) -> Answer<Vec<User
         found.into_iter().map(|company| Company::from(company).id).collect();
     users.retain(|user| user.company_id.is_none_or(|company| !suspended.contains(&company)));
     Ok(users)
-}
-
-pub(super) async fn revoke_session(
-    transaction: &mut Transaction<'_>,
-    revoked: SessionId,
-) -> Answer<()> {
-    let Transaction { session, collections, .. } = transaction;
-    let update = doc! { "$set": { "revoked": true } };
-    let update = collections.sessions.update_one(doc! { "_id": id(revoked) }, update);
-    match update.session(session).await?.matched_count {
-        0 => Err(StoreError::NotFound("session").into()),
-        _ => Ok(()),
-    }
 }

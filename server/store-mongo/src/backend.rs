@@ -3,6 +3,7 @@
 
 mod accounts;
 mod analyses;
+mod api_keys;
 mod archive;
 mod audit_log;
 mod blob_index;
@@ -12,6 +13,7 @@ mod events;
 mod folders;
 mod installation;
 mod queue;
+mod sessions;
 
 use super::Cases;
 use super::transaction::without_transaction;

@@ -2,9 +2,9 @@
 //! start at the same time.
 
 use super::documents::{
-    AnalysisDocument, AttemptsDocument, AuditDocument, AuditHeadDocument, CompanyDocument,
-    FolderDocument, GroupDocument, KeyDocument, MediumDocument, RunDocument, SessionDocument,
-    TokenDocument, UserDocument,
+    AnalysisDocument, ApiKeyDocument, AttemptsDocument, AuditDocument, AuditHeadDocument,
+    CompanyDocument, FolderDocument, GroupDocument, KeyDocument, MediumDocument, ResetDocument,
+    RunDocument, SessionDocument, TokenDocument, UserDocument,
 };
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
@@ -19,6 +19,8 @@ pub(super) struct Collections {
     pub(super) users: Collection<UserDocument>,
     pub(super) sessions: Collection<SessionDocument>,
     pub(super) refresh_tokens: Collection<TokenDocument>,
+    pub(super) password_resets: Collection<ResetDocument>,
+    pub(super) api_keys: Collection<ApiKeyDocument>,
     pub(super) login_attempts: Collection<AttemptsDocument>,
     pub(super) folders: Collection<FolderDocument>,
     pub(super) media: Collection<MediumDocument>,
@@ -35,11 +37,13 @@ pub(super) struct Collections {
 }
 
 /// Names of all collections.
-pub(super) const NAMES: [&str; 16] = [
+pub(super) const NAMES: [&str; 18] = [
     "companies",
     "users",
     "sessions",
     "refresh_tokens",
+    PASSWORD_RESETS,
+    API_KEYS,
     "login_attempts",
     FOLDERS,
     "media",
@@ -53,6 +57,10 @@ pub(super) const NAMES: [&str; 16] = [
     AUDIT_ENTRIES,
     "audit_heads",
 ];
+/// The collection of tokens that reset passwords.
+pub(super) const PASSWORD_RESETS: &str = "password_resets";
+/// The collection of keys of service accounts.
+pub(super) const API_KEYS: &str = "api_keys";
 /// The collection whose changes are the events for all nodes.
 pub(super) const FOLDERS: &str = "folders";
 /// The collection of analyses.
@@ -75,6 +83,8 @@ impl Collections {
             users: database.collection("users"),
             sessions: database.collection("sessions"),
             refresh_tokens: database.collection("refresh_tokens"),
+            password_resets: database.collection(PASSWORD_RESETS),
+            api_keys: database.collection(API_KEYS),
             login_attempts: database.collection("login_attempts"),
             folders: database.collection(FOLDERS),
             media: database.collection("media"),
@@ -105,8 +115,17 @@ pub(super) fn indexes() -> Vec<(&'static str, Vec<IndexModel>)> {
     let plain = |fields: Document| index(fields, IndexOptions::default());
     vec![
         ("users", vec![unique(doc! { "email": 1 }), plain(doc! { "company_id": 1, "_id": 1 })]),
-        ("sessions", vec![forget(doc! { "forget_at": 1 })]),
+        ("sessions", vec![plain(doc! { "user_id": 1, "_id": 1 }), forget(doc! { "forget_at": 1 })]),
         ("refresh_tokens", vec![plain(doc! { "session_id": 1 }), forget(doc! { "forget_at": 1 })]),
+        (PASSWORD_RESETS, vec![unique(doc! { "sha256": 1 }), forget(doc! { "forget_at": 1 })]),
+        (
+            API_KEYS,
+            vec![
+                unique(doc! { "sha256": 1 }),
+                plain(doc! { "user_id": 1, "_id": 1 }),
+                forget(doc! { "forget_at": 1 }),
+            ],
+        ),
         ("login_attempts", vec![plain(doc! { "name": 1 }), forget(doc! { "forget_at": 1 })]),
         (
             "folders",

@@ -329,6 +329,9 @@ async fn erase_user(
     let tokens = doc! { "session_id": { "$in": logins } };
     collections.refresh_tokens.delete_many(tokens).session(&mut *session).await?;
     collections.sessions.delete_many(of_user.clone()).session(&mut *session).await?;
+    collections.api_keys.delete_many(of_user.clone()).session(&mut *session).await?;
+    let reset = doc! { "_id": id(user) };
+    collections.password_resets.delete_one(reset).session(&mut *session).await?;
     collections.idempotency.delete_many(of_user).session(&mut *session).await?;
     let this = doc! { "_id": id(user) };
     let folders = collections.folders.clone_with_type::<OnlyId>();

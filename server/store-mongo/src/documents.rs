@@ -4,15 +4,15 @@
 mod accounts;
 mod analyses;
 mod audit;
+mod credentials;
 mod folders;
 
-pub(super) use accounts::{
-    AttemptsDocument, CompanyDocument, SessionDocument, TokenDocument, UserDocument,
-};
+pub(super) use accounts::{AttemptsDocument, CompanyDocument, UserDocument};
 pub(super) use analyses::{
     AnalysisDocument, ArtifactDocument, ReasonDocument, RunDocument, RunState,
 };
 pub(super) use audit::{AuditDocument, AuditHeadDocument};
+pub(super) use credentials::{ApiKeyDocument, ResetDocument, SessionDocument, TokenDocument};
 pub(super) use folders::{
     FolderDocument, GroupDocument, KeyDocument, MediumDocument, Membership, medium_bytes,
     metadata_pair, metadata_pairs,

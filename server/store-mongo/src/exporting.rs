@@ -1,11 +1,12 @@
 //! Exporting the whole database as records, and importing records into an empty database.
 
 use super::accounts::forget_after;
+use super::api_keys::forget_key;
 use super::collections::Collections;
 use super::documents::{
-    AnalysisDocument, AuditDocument, AuditHeadDocument, CompanyDocument, FolderDocument,
-    GroupDocument, KeyDocument, MediumDocument, Membership, RunDocument, SessionDocument,
-    TokenDocument, UserDocument, medium_bytes,
+    AnalysisDocument, ApiKeyDocument, AuditDocument, AuditHeadDocument, CompanyDocument,
+    FolderDocument, GroupDocument, KeyDocument, MediumDocument, Membership, RunDocument,
+    SessionDocument, TokenDocument, UserDocument, medium_bytes,
 };
 use super::fault::{Answer, Fault, code, is_duplicate};
 use super::sweeping;
@@ -20,8 +21,8 @@ use vultus_core::rules::{KEEP_IDEMPOTENCY_KEYS, KEEP_SESSIONS};
 use vultus_core::{FolderId, RunId};
 use vultus_store::StoreError;
 use vultus_store::export::{
-    AnalysisRecord, ArtifactRecord, AuditHeadRecord, AuditRecord, CompanyRecord, FolderRecord,
-    GroupRecord, IdempotencyRecord, MediumRecord, Record, SessionRecord, UserRecord,
+    AnalysisRecord, ApiKeyRecord, ArtifactRecord, AuditHeadRecord, AuditRecord, CompanyRecord,
+    FolderRecord, GroupRecord, IdempotencyRecord, MediumRecord, Record, SessionRecord, UserRecord,
 };
 use vultus_store::stored::V1;
 
@@ -69,6 +70,10 @@ async fn export_all(
         let refresh_tokens = tokens.into_iter().map(|token| (token.sha256, token.used)).collect();
         give(records, Record::Session(SessionRecord { session: stored.into(), refresh_tokens }))
             .await?;
+    }
+    for stored in all(&collections.api_keys, doc! {}, by_id.clone(), session).await? {
+        let sha256 = stored.sha256.clone();
+        give(records, Record::ApiKey(ApiKeyRecord { key: stored.into(), sha256 })).await?;
     }
     let mut after: Option<Uuid> = None;
     loop {
@@ -189,6 +194,10 @@ pub(super) async fn import(transaction: &mut Transaction<'_>, records: &[Record]
                 insert(transaction, |c| &c.users, vec![UserDocument::from(user)]).await
             }
             Record::Session(session) => import_session(transaction, session).await,
+            Record::ApiKey(ApiKeyRecord { key, sha256 }) => {
+                let document = ApiKeyDocument::new(key, sha256, forget_key(key));
+                insert(transaction, |c| &c.api_keys, vec![document]).await
+            }
             Record::Folder(folder) => import_folder(transaction, folder).await,
             Record::Idempotency(IdempotencyRecord { key, replay, created_at }) => {
                 let document =
@@ -244,6 +253,8 @@ async fn import_session(transaction: &mut Transaction<'_>, record: &SessionRecor
         v: V1,
         session_id: id(session.id),
         used: *used,
+        used_at: None,
+        used_by: None,
         forget_at,
     });
     insert(transaction, |c| &c.refresh_tokens, tokens.collect()).await

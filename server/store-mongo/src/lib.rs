@@ -9,6 +9,7 @@
 
 mod accounts;
 mod additions;
+mod api_keys;
 mod audit;
 mod backend;
 mod claim;
@@ -33,6 +34,7 @@ mod results;
 mod run_event;
 mod schema;
 mod scope;
+mod sessions;
 mod sweeping;
 mod tasks;
 mod transaction;

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod analyses;
+mod api_keys;
 mod archive;
 mod audit_log;
 mod blob_index;
@@ -13,6 +14,7 @@ mod events;
 mod folders;
 mod installation;
 mod queue;
+mod sessions;
 
 use super::{Cases, MongoStore};
 use async_trait::async_trait;

@@ -41,6 +41,7 @@ ids!(
     CompanyId,
     UserId,
     SessionId,
+    ApiKeyId,
     FolderId,
     MediaId,
     AnalysisId,

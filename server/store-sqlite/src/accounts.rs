@@ -1,63 +1,51 @@
-//! Companies, users, sessions and refresh tokens.
+//! Companies and users.
 
 use super::fault::{Answer, Fault};
 use super::rows::{all, change, optional};
 use super::values::{
     document, json_list, name, nanoseconds, optional_parsed, optional_time, parsed, time,
 };
-use ::time::{Duration, OffsetDateTime};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
-use vultus_core::rules::session_expiry;
-use vultus_core::{CompanyId, MayStart, SessionId, User, UserId};
+use vultus_core::{CompanyId, MayStart, User, UserId};
 use vultus_store::StoreError;
-use vultus_store::export::SessionRecord;
 use vultus_store::names::Named;
-use vultus_store::{Company, Rotation, Session, UserWithPassword};
+use vultus_store::{Company, UserWithPassword};
 
+/// Columns of [`user`], of `users u`.
 pub(super) const USER: &str =
     "u.id, u.company_id, u.email, u.name, u.role, u.is_service, u.created_at,
     u.may_start, u.disabled_at";
 /// Number of the columns [`USER`].
 const USER_COLUMNS: usize = 9;
 /// Condition of users that can act: not deleted, not disabled, and of no suspended company.
-const ACTIVE: &str = "u.deleted_at IS NULL AND u.disabled_at IS NULL AND NOT EXISTS
+pub(super) const ACTIVE: &str = "u.deleted_at IS NULL AND u.disabled_at IS NULL AND NOT EXISTS
     (SELECT 1 FROM companies c WHERE c.id = u.company_id AND c.suspended_at IS NOT NULL)";
 /// [`USER`] with the columns of [`user_with_password`].
 const USER_ROW: &str = "u.id, u.company_id, u.email, u.name, u.role, u.is_service, u.created_at,
     u.may_start, u.disabled_at, u.password_hash, u.deleted_at";
-const SESSION: &str = "s.id, s.user_id, s.created_at, s.expires_at, s.revoked";
 
-pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
+/// The user in the columns from `first` on.
+pub(super) fn user_at(row: &Row<'_>, first: usize) -> rusqlite::Result<User> {
     Ok(User {
-        id: parsed(row, 0)?,
-        company_id: optional_parsed(row, 1)?,
-        email: row.get(2)?,
-        name: row.get(3)?,
-        role: name(row, 4)?,
-        is_service: row.get(5)?,
-        created_at: time(row, 6)?,
-        may_start: match row.get_ref(7)?.data_type() {
-            Type::Null => MayStart::Every,
-            _ => MayStart::only(document(row, 7)?),
-        },
-        disabled_at: optional_time(row, 8)?,
-    })
-}
-
-fn session_row(row: &Row<'_>) -> rusqlite::Result<Session> {
-    session_at(row, 0)
-}
-
-/// The session in the columns from `first` on.
-fn session_at(row: &Row<'_>, first: usize) -> rusqlite::Result<Session> {
-    Ok(Session {
         id: parsed(row, first)?,
-        user_id: parsed(row, first + 1)?,
-        created_at: time(row, first + 2)?,
-        expires_at: time(row, first + 3)?,
-        revoked: row.get(first + 4)?,
+        company_id: optional_parsed(row, first + 1)?,
+        email: row.get(first + 2)?,
+        name: row.get(first + 3)?,
+        role: name(row, first + 4)?,
+        is_service: row.get(first + 5)?,
+        created_at: time(row, first + 6)?,
+        may_start: match row.get_ref(first + 7)?.data_type() {
+            Type::Null => MayStart::Every,
+            _ => MayStart::only(document(row, first + 7)?),
+        },
+        disabled_at: optional_time(row, first + 8)?,
     })
+}
+
+/// The user in the first columns.
+pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
+    user_at(row, 0)
 }
 
 pub(super) fn create_company(connection: &Connection, company: &Company) -> Answer<()> {
@@ -190,142 +178,10 @@ pub(super) fn insert_user(connection: &Connection, user: &UserWithPassword) -> A
     Ok(())
 }
 
-/// All sessions with their tokens, ordered by id.
-pub(super) fn all_sessions(connection: &Connection) -> Answer<Vec<SessionRecord>> {
-    let sql = format!("SELECT {SESSION} FROM sessions s ORDER BY s.id");
-    let tokens = "SELECT sha256, used FROM refresh_tokens WHERE session_id = ?1 ORDER BY sha256";
-    let mut sessions = Vec::new();
-    for session in all(connection, &sql, (), session_row)? {
-        let refresh_tokens = all(connection, tokens, [session.id.to_string()], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
-        sessions.push(SessionRecord { session, refresh_tokens });
-    }
-    Ok(sessions)
-}
-
-/// Inserts a session with its tokens.
-pub(super) fn insert_session(connection: &Connection, record: &SessionRecord) -> Answer<()> {
-    let session = &record.session;
-    let sql = "INSERT INTO sessions (id, user_id, created_at, expires_at, revoked)
-               VALUES (?1, ?2, ?3, ?4, ?5)";
-    let (id, user) = (session.id.to_string(), session.user_id.to_string());
-    change(
-        connection,
-        sql,
-        (
-            &id,
-            user,
-            nanoseconds(session.created_at),
-            nanoseconds(session.expires_at),
-            session.revoked,
-        ),
-    )?;
-    for (sha256, used) in &record.refresh_tokens {
-        let sql = "INSERT INTO refresh_tokens (sha256, session_id, used) VALUES (?1, ?2, ?3)";
-        change(connection, sql, (sha256, &id, used))?;
-    }
-    Ok(())
-}
-
 pub(super) fn users(connection: &Connection, ids: &[UserId]) -> Answer<Vec<User>> {
     let sql = format!(
         "SELECT {USER} FROM json_each(?1) wanted JOIN users u ON u.id = wanted.value
          WHERE u.deleted_at IS NULL ORDER BY wanted.key"
     );
     all(connection, &sql, [json_list(ids)], user)
-}
-
-pub(super) fn create_session(
-    connection: &Connection,
-    session: &Session,
-    refresh_sha256: &str,
-) -> Answer<()> {
-    let user = "SELECT 1 FROM users WHERE id = ?1";
-    if optional(connection, user, [session.user_id.to_string()], |_| Ok(()))?.is_none() {
-        return Err(StoreError::NotFound("user").into());
-    }
-    change(
-        connection,
-        "INSERT INTO sessions (id, user_id, created_at, expires_at, revoked)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![
-            session.id.to_string(),
-            session.user_id.to_string(),
-            nanoseconds(session.created_at),
-            nanoseconds(session.expires_at),
-            session.revoked,
-        ],
-    )?;
-    insert_token(connection, refresh_sha256, session.id)
-}
-
-fn insert_token(connection: &Connection, sha256: &str, session: SessionId) -> Answer<()> {
-    change(
-        connection,
-        "INSERT INTO refresh_tokens (sha256, session_id) VALUES (?1, ?2)",
-        (sha256, session.to_string()),
-    )?;
-    Ok(())
-}
-
-pub(super) fn rotate_refresh(
-    connection: &Connection,
-    old: &str,
-    new: &str,
-    now: OffsetDateTime,
-    expires_at: OffsetDateTime,
-    longest: Duration,
-) -> Answer<Rotation> {
-    let sql = format!(
-        "SELECT {SESSION}, t.used FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
-         WHERE t.sha256 = ?1"
-    );
-    let found =
-        optional(connection, &sql, [old], |row| Ok((session_row(row)?, row.get::<_, bool>(5)?)))?;
-    let Some((session, used)) = found else { return Ok(Rotation::Unknown) };
-    if session.revoked || session.expires_at <= now || !is_active(connection, session.user_id)? {
-        return Ok(Rotation::Unknown);
-    }
-    if used {
-        revoke_session(connection, session.id)?;
-        return Ok(Rotation::Reused);
-    }
-    change(connection, "UPDATE refresh_tokens SET used = 1 WHERE sha256 = ?1", [old])?;
-    insert_token(connection, new, session.id)?;
-    let expires_at = session_expiry(session.created_at, expires_at, longest);
-    let extended = "UPDATE sessions SET expires_at = ?2 WHERE id = ?1";
-    change(connection, extended, (session.id.to_string(), nanoseconds(expires_at)))?;
-    let owner = users(connection, &[session.user_id])?.pop().ok_or(StoreError::NotFound("user"))?;
-    Ok(Rotation::Rotated(Session { expires_at, ..session }, owner))
-}
-
-/// Whether a user can act.
-fn is_active(connection: &Connection, id: UserId) -> Answer<bool> {
-    let sql = format!("SELECT 1 FROM users u WHERE u.id = ?1 AND {ACTIVE}");
-    Ok(optional(connection, &sql, [id.to_string()], |_| Ok(()))?.is_some())
-}
-
-pub(super) fn session(connection: &Connection, id: SessionId) -> Answer<Option<Session>> {
-    let sql = format!("SELECT {SESSION} FROM sessions s WHERE s.id = ?1");
-    optional(connection, &sql, [id.to_string()], session_row)
-}
-
-pub(super) fn sessions_with_users(
-    connection: &Connection,
-    ids: &[SessionId],
-) -> Answer<Vec<(Session, User)>> {
-    let sql = format!(
-        "SELECT {USER}, {SESSION} FROM json_each(?1) wanted
-         JOIN sessions s ON s.id = wanted.value JOIN users u ON u.id = s.user_id AND {ACTIVE}"
-    );
-    let row = |row: &Row<'_>| Ok((session_at(row, USER_COLUMNS)?, user(row)?));
-    all(connection, &sql, [json_list(ids)], row)
-}
-
-pub(super) fn revoke_session(connection: &Connection, id: SessionId) -> Answer<()> {
-    match change(connection, "UPDATE sessions SET revoked = 1 WHERE id = ?1", [id.to_string()])? {
-        0 => Err(StoreError::NotFound("session").into()),
-        _ => Ok(()),
-    }
 }

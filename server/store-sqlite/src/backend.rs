@@ -2,6 +2,7 @@
 
 mod accounts;
 mod analyses;
+mod api_keys;
 mod archive;
 mod audit_log;
 mod blob_index;
@@ -11,6 +12,7 @@ mod events;
 mod folders;
 mod installation;
 mod queue;
+mod sessions;
 
 use super::SqliteStore;
 use async_trait::async_trait;

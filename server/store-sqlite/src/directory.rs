@@ -283,9 +283,12 @@ fn erase_user(connection: &Connection, id: UserId, now: OffsetDateTime) -> Answe
         change(connection, "DELETE FROM users WHERE id = ?1", [&id])?;
         return Ok(());
     }
-    for sql in
-        ["DELETE FROM sessions WHERE user_id = ?1", "DELETE FROM idempotency WHERE user_id = ?1"]
-    {
+    for sql in [
+        "DELETE FROM sessions WHERE user_id = ?1",
+        "DELETE FROM api_keys WHERE user_id = ?1",
+        "DELETE FROM password_resets WHERE user_id = ?1",
+        "DELETE FROM idempotency WHERE user_id = ?1",
+    ] {
         change(connection, sql, [&id])?;
     }
     // The e-mail is unique, and no e-mail looks like an id.

@@ -4,7 +4,7 @@ use super::documents::{GroupAnalyses, StoredReplay};
 use super::fault::Answer;
 use super::rows::{self, all, change};
 use super::values::{document, nanoseconds, optional_time, parsed, time};
-use super::{accounts, audit, folders};
+use super::{accounts, api_keys, audit, folders, sessions};
 use rusqlite::{Connection, Row, params};
 use vultus_core::{FolderId, Part};
 use vultus_store::export::{
@@ -25,7 +25,8 @@ pub(super) fn export(connection: &Connection, give: &mut dyn FnMut(Record) -> bo
     some.extend(
         accounts::all_users(connection)?.into_iter().map(|user| Record::User(UserRecord(user))),
     );
-    some.extend(accounts::all_sessions(connection)?.into_iter().map(Record::Session));
+    some.extend(sessions::all_sessions(connection)?.into_iter().map(Record::Session));
+    some.extend(api_keys::all_api_keys(connection)?.into_iter().map(Record::ApiKey));
     for record in some {
         if !give(record) {
             return Ok(());
@@ -118,7 +119,8 @@ pub(super) fn import(connection: &Connection, records: &[Record]) -> Answer<()> 
                 accounts::create_company(connection, company)?
             }
             Record::User(UserRecord(user)) => accounts::insert_user(connection, user)?,
-            Record::Session(session) => accounts::insert_session(connection, session)?,
+            Record::Session(session) => sessions::insert_session(connection, session)?,
+            Record::ApiKey(key) => api_keys::insert_api_key(connection, key)?,
             Record::Folder(folder) => import_folder(connection, folder)?,
             Record::Idempotency(record) => import_idempotency(connection, record)?,
             Record::Audit(AuditRecord(entry)) => audit::insert(connection, entry)?,

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod additions;
+mod api_keys;
 mod audit;
 mod backend;
 mod directory;
@@ -27,6 +28,7 @@ mod rows;
 mod run_state;
 mod schema;
 mod scope;
+mod sessions;
 mod sweeping;
 mod values;
 mod writer;

@@ -8,6 +8,7 @@
 #![deny(dead_code)]
 
 mod accounts;
+mod api_keys;
 mod audit;
 mod blobs;
 mod challenges;
@@ -20,6 +21,7 @@ mod listing;
 mod queue;
 mod reading;
 mod results;
+mod sessions;
 mod storage;
 mod turns;
 mod whole;
@@ -44,11 +46,24 @@ macro_rules! contract_tests {
                 taken_email_is_a_duplicate_that_names_its_user,
                 logins_are_counted_by_name_and_origin,
                 no_concurrent_failure_is_lost,
+                company_key_is_replaced_only_if_the_old_one_matches,
+            }
+            sessions {
                 sessions_are_read_with_their_users,
+                live_sessions_of_a_user_are_listed,
+                sessions_of_a_user_are_revoked_together,
                 session_has_an_absolute_end,
                 reused_refresh_token_revokes_its_session,
+                lost_answer_of_a_refresh_is_repeated,
+                concurrent_refreshes_get_one_successor,
                 expired_or_revoked_session_rotates_no_token,
-                company_key_is_replaced_only_if_the_old_one_matches,
+                changed_password_ends_other_sessions,
+                password_is_reset_once,
+            }
+            api_keys {
+                keys_are_found_and_listed,
+                rotated_key_ends_after_the_overlap,
+                key_is_revoked_once_and_notes_its_uses,
             }
             directory {
                 companies_and_users_are_found_within_the_scope,

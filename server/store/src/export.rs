@@ -2,18 +2,21 @@
 //! store to another.
 //!
 //! The format is a separate contract with a version: renaming a field of the domain does not change
-//! it. It does not contain tombstones, counts of failed logins and change feeds, which belong to a
-//! store and not to the data, nor blobs, which are stored elsewhere.
+//! it. It does not contain tombstones, counts of failed logins, tokens that reset passwords and
+//! change feeds, which belong to a store and not to the data, nor blobs, which are stored
+//! elsewhere.
 
 use crate::audit::{AuditEntry, Chain, Place};
-use crate::records::{Company, IdempotencyKey, Replay, Session, UserWithPassword};
+use crate::credentials::{ApiKey, Session};
+use crate::records::{Company, IdempotencyKey, Replay, UserWithPassword};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use vultus_core::analysis::TakenMedium;
 use vultus_core::{
-    Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, AnalysisState, Artifact, ArtifactId,
-    AuditEntryId, CompanyId, Folder, FolderId, GroupId, JsonText, MayStart, MediaId, MediaKind,
-    Medium, Part, Provenance, Reason, Resolution, Role, RunId, SessionId, Tag, User, UserId,
+    Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, AnalysisState, ApiKeyId, Artifact,
+    ArtifactId, AuditEntryId, CompanyId, Folder, FolderId, GroupId, JsonText, MayStart, MediaId,
+    MediaKind, Medium, Part, Provenance, Reason, Resolution, Role, RunId, SessionId, Tag, User,
+    UserId,
 };
 
 /// Version of the records.
@@ -30,6 +33,8 @@ pub enum Record {
     User(UserRecord),
     /// A session with its refresh tokens.
     Session(SessionRecord),
+    /// A key of a service account.
+    ApiKey(ApiKeyRecord),
     /// A folder.
     Folder(Box<FolderRecord>),
     /// An idempotency key.
@@ -47,6 +52,7 @@ impl Record {
             Self::Company(_) => "companies",
             Self::User(_) => "users",
             Self::Session(_) => "sessions",
+            Self::ApiKey(_) => "keys of service accounts",
             Self::Folder(_) => "folders",
             Self::Idempotency(_) => "idempotency keys",
             Self::Audit(_) => "audit entries",
@@ -63,6 +69,16 @@ pub struct SessionRecord {
     pub session: Session,
     /// SHA-256 of each of its tokens, in ascending order, and whether the token was used.
     pub refresh_tokens: Vec<(String, bool)>,
+}
+
+/// A key of a service account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApiKeyRecord {
+    /// The key.
+    #[serde(with = "ApiKeyShape")]
+    pub key: ApiKey,
+    /// Stored form of its secret.
+    pub sha256: String,
 }
 
 /// A folder with its contents.
@@ -195,8 +211,22 @@ shapes! {
         id: SessionId,
         user_id: UserId,
         created_at: OffsetDateTime,
+        refreshed_at: Option<OffsetDateTime>,
         expires_at: OffsetDateTime,
         revoked: bool,
+        network: Option<String>,
+        agent: Option<String>,
+    }
+    ApiKeyShape of "ApiKey" {
+        id: ApiKeyId,
+        user_id: UserId,
+        name: String,
+        prefix: String,
+        scopes: Option<Vec<String>>,
+        created_at: OffsetDateTime,
+        expires_at: Option<OffsetDateTime>,
+        revoked_at: Option<OffsetDateTime>,
+        last_used_at: Option<OffsetDateTime>,
     }
     FolderShape of "Folder" {
         id: FolderId,

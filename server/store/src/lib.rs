@@ -7,6 +7,7 @@
 pub mod audit;
 #[cfg(feature = "contract")]
 pub mod contract;
+pub mod credentials;
 pub mod events;
 pub mod export;
 pub mod names;
@@ -18,10 +19,11 @@ pub mod space;
 pub mod stored;
 mod traits;
 
+pub use credentials::{ApiKey, PasswordReset, Refresh, Rotation, Session};
 pub use events::{Change, ChangeStream, FolderChange};
 pub use records::*;
 pub use selection::{JsonCount, JsonSelection, Selection, TooMuchJson};
 pub use traits::{
-    Accounts, Analyses, Archive, AuditLog, BlobIndex, Challenges, Directory, Events, Folders,
-    Installation, Queue, Result, Store, StoreError,
+    Accounts, Analyses, ApiKeys, Archive, AuditLog, BlobIndex, Challenges, Directory, Events,
+    Folders, Installation, Queue, Result, Sessions, Store, StoreError,
 };

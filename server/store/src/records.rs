@@ -4,8 +4,7 @@ use time::{Duration, OffsetDateTime};
 use vultus_core::turns::Turns;
 use vultus_core::{
     Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId,
-    GroupId, JsonText, MediaId, Medium, Part, Provenance, Reason, Resolution, RunId, SessionId,
-    User, UserId,
+    GroupId, JsonText, MediaId, Medium, Part, Provenance, Reason, Resolution, RunId, User, UserId,
 };
 
 pub use crate::scope::{CompanyScope, Scope, UserChange, UserFilter, UserScope};
@@ -28,32 +27,6 @@ pub struct UserWithPassword {
     pub password_hash: String,
     /// When the user was deleted. What is left of it is what its folders refer to.
     pub deleted_at: Option<OffsetDateTime>,
-}
-
-/// A session: a login, and all refresh tokens that descend from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Session {
-    /// Id.
-    pub id: SessionId,
-    /// The user.
-    pub user_id: UserId,
-    /// When it began.
-    pub created_at: OffsetDateTime,
-    /// Expiry of its newest refresh token.
-    pub expires_at: OffsetDateTime,
-    /// Whether it was revoked.
-    pub revoked: bool,
-}
-
-/// Result of rotating a refresh token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rotation {
-    /// The token was current; the new one replaces it.
-    Rotated(Session, User),
-    /// The token was used before; the session is now revoked.
-    Reused,
-    /// Unknown, expired or revoked.
-    Unknown,
 }
 
 /// The `Idempotency-Key` of a request, with a fingerprint of the request.

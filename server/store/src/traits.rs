@@ -2,6 +2,7 @@
 
 mod accounts;
 mod analyses;
+mod api_keys;
 mod archive;
 mod audit_log;
 mod blob_index;
@@ -12,9 +13,11 @@ mod events;
 mod folders;
 mod installation;
 mod queue;
+mod sessions;
 
 pub use accounts::Accounts;
 pub use analyses::Analyses;
+pub use api_keys::ApiKeys;
 pub use archive::Archive;
 pub use audit_log::AuditLog;
 pub use blob_index::BlobIndex;
@@ -25,6 +28,7 @@ pub use events::Events;
 pub use folders::Folders;
 pub use installation::Installation;
 pub use queue::Queue;
+pub use sessions::Sessions;
 
 use crate::audit::NewEntry;
 use async_trait::async_trait;
@@ -35,6 +39,8 @@ use std::sync::Arc;
 pub trait Store:
     Accounts
     + Directory
+    + Sessions
+    + ApiKeys
     + Folders
     + Analyses
     + Queue

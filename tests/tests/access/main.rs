@@ -5,6 +5,7 @@
 
 mod accounts;
 mod audit;
+mod credentials;
 mod denied;
 mod generated;
 mod schema;
@@ -69,6 +70,7 @@ async fn every_field_shows_and_changes_only_what_the_role_reaches() {
     audit::reading(&world, &schema, &mut covered).await;
     accounts::changing(&world, &schema, &mut covered).await;
     sessions(&world, &schema, &mut covered).await;
+    credentials::check(&world, &schema, &mut covered).await;
     let uncovered: Vec<String> = schema.fields().difference(&covered).cloned().collect();
     let listed: Vec<&str> = include_str!("uncovered.txt").lines().collect();
     assert_eq!(uncovered, listed, "fields without a row in this test");

@@ -3,10 +3,12 @@
 
 mod clock;
 mod connections;
+mod credentials;
 mod errors;
 mod logins;
 mod requests;
 mod rights;
+mod sessions;
 mod storage;
 mod uploads;
 

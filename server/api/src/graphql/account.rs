@@ -150,8 +150,8 @@ impl TokensPayload {
         self.0.access_expires_at
     }
 
-    /// Valid for one `refresh`. A second use ends the session, since the token must have been
-    /// stolen.
+    /// Valid for one `refresh`. The same client may repeat it for 30 s if the answer was lost; any
+    /// other second use ends the session, since the token must have been stolen.
     async fn refresh_token(&self) -> &str {
         &self.0.refresh_token
     }
@@ -185,7 +185,9 @@ pub(super) async fn login(ctx: &Context<'_>, input: LoginInput) -> Result<Tokens
 }
 
 pub(super) async fn refresh(ctx: &Context<'_>, input: RefreshInput) -> Result<TokensPayload> {
-    Ok(TokensPayload(request(ctx)?.services().refresh(&input.refresh_token).await?))
+    let request = request(ctx)?;
+    let refreshed = request.services().refresh(&input.refresh_token, request.client()).await;
+    Ok(TokensPayload(refreshed?))
 }
 
 pub(super) async fn logout(ctx: &Context<'_>) -> Result<LogoutPayload> {

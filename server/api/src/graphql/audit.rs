@@ -26,6 +26,24 @@ pub enum AuditAction {
     RefreshTokenReused,
     /// A session was ended by its user.
     LoggedOut,
+    /// A session was revoked by its user or an administrator.
+    SessionRevoked,
+    /// The sessions of a user were revoked.
+    SessionsRevoked,
+    /// A user changed its password.
+    PasswordChanged,
+    /// A token that resets the password of a user was made.
+    PasswordResetCreated,
+    /// A password was set with such a token.
+    PasswordReset,
+    /// A key of a service account was created.
+    ApiKeyCreated,
+    /// A key of a service account was created that replaces another one.
+    ApiKeyRotated,
+    /// A key of a service account was revoked.
+    ApiKeyRevoked,
+    /// The key that signs access tokens was replaced.
+    SigningKeyRotated,
     /// A folder was created, with its first media and analyses.
     FolderCreated,
     /// The metadata or the external id of a folder was changed.

@@ -1,6 +1,6 @@
 //! The request, as resolvers see it.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use vultus_core::{Error, Principal, Result};
 use super::needs::Needs;
 use super::request_limits::AnswerLimits;
 use crate::memory::Reserved;
-use vultus_service::{ClientKey, NextAnswer, Selection, Services, UploadedFile};
+use vultus_service::{ClientInfo, ClientKey, NextAnswer, Selection, Services, UploadedFile};
 
 /// Maximum of `waitMs`, in milliseconds.
 pub const MAX_WAIT_MS: i32 = 30_000;
@@ -142,7 +142,7 @@ pub struct RequestContext {
     auth: Auth,
     request_id: String,
     base_url: String,
-    client: IpAddr,
+    client: ClientInfo,
     began: Instant,
     idempotency: Option<Idempotency>,
     files: Mutex<Vec<Option<UploadedFile>>>,
@@ -162,7 +162,7 @@ impl RequestContext {
             auth,
             request_id,
             base_url,
-            client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            client: ClientInfo::new(Ipv4Addr::UNSPECIFIED.into(), None),
             began: Instant::now(),
             idempotency,
             files,
@@ -173,11 +173,11 @@ impl RequestContext {
         }
     }
 
-    /// Sets the address of the client.
+    /// Sets where the request comes from.
     #[must_use]
-    pub fn with_client(mut self, client: IpAddr) -> Self {
+    pub fn with_client(mut self, client: ClientInfo) -> Self {
+        self.services = self.services.for_client(client.address);
         self.client = client;
-        self.services = self.services.for_client(client);
         self
     }
 
@@ -238,9 +238,9 @@ impl RequestContext {
         &self.request_id
     }
 
-    /// The address of the client; of IPv6 its network.
-    pub(super) fn client(&self) -> IpAddr {
-        self.client
+    /// Where the request comes from.
+    pub(super) fn client(&self) -> &ClientInfo {
+        &self.client
     }
 
     /// Prefix of absolute URLs.

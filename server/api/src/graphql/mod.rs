@@ -7,12 +7,14 @@ pub mod account;
 pub mod analysis;
 pub mod analysis_objects;
 pub mod answer;
+pub mod api_key;
 pub mod artifact;
 pub mod audit;
 pub mod challenge;
 pub mod check;
 pub mod company;
 pub mod context;
+pub mod credential_mutations;
 pub mod document;
 pub mod error;
 pub mod folder;
@@ -28,6 +30,7 @@ pub mod media;
 pub mod mutation;
 mod needs;
 mod page;
+pub mod password;
 pub mod prepared;
 pub mod quality;
 pub mod query;
@@ -35,6 +38,7 @@ pub mod refused;
 pub mod request_limits;
 pub mod results;
 pub mod scalars;
+pub mod session;
 pub mod subscription;
 pub mod typed_analyses;
 pub mod upload;
@@ -63,7 +67,7 @@ use subscription::Subscription;
 
 /// Mutations that take credentials. Each must be the only field of its request, so that a request
 /// cannot try many credentials under aliases.
-const CREDENTIAL_MUTATIONS: [&str; 2] = ["login", "refresh"];
+const CREDENTIAL_MUTATIONS: [&str; 4] = ["login", "refresh", "changePassword", "resetPassword"];
 
 /// Executes documents. Cheap to clone.
 #[derive(Clone)]
@@ -114,7 +118,8 @@ impl Api {
         if many && CREDENTIAL_MUTATIONS.iter().any(|name| checked.asks_for(name)) {
             return Err(Error::invalid(
                 "query",
-                "login and refresh must each be the only field of a request",
+                "login, refresh, changePassword and resetPassword must each be the only field of a \
+                 request",
             )
             .into());
         }
@@ -192,6 +197,8 @@ fn builder(limits: &QueryLimits) -> SchemaBuilder<Query, Mutation, Subscription>
         .override_output_type_description::<typed_analyses::AnalysisConnection>(
             "A page of analyses.",
         )
+        .override_output_type_description::<session::SessionConnection>("A page of sessions.")
+        .override_output_type_description::<api_key::ApiKeyConnection>("A page of API keys.")
 }
 
 /// The schema in SDL, which is the published contract.

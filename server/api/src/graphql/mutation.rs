@@ -13,6 +13,7 @@ use super::challenge::{self, CreateChallengeInput, CreateChallengePayload};
 use super::check::{self, CheckInput, CheckPayload};
 use super::company::CompanyMutation;
 use super::context::{caller, request};
+use super::credential_mutations::CredentialMutation;
 use super::folder::Folder;
 use super::group::{AnalysisGroup, group};
 use super::inputs::{
@@ -207,7 +208,7 @@ async fn made(ctx: &Context<'_>, changed: FolderChanged, wait_ms: Option<i32>) -
 /// Changes. With an `Idempotency-Key` header, those that create folders, media and analyses are safe
 /// to repeat.
 #[derive(Default, MergedObject)]
-pub struct Mutation(FolderMutation, CompanyMutation, UserMutation);
+pub struct Mutation(FolderMutation, CompanyMutation, UserMutation, CredentialMutation);
 
 /// The mutations of folders and sessions.
 #[derive(Default)]

@@ -1,5 +1,7 @@
 //! Pages of lists: maximum length, weight and cursors.
 
+use std::str::FromStr;
+
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, OutputType};
 use vultus_core::{Error, Result};
@@ -48,6 +50,11 @@ pub(super) fn of_list<N: OutputType>(
         .edges
         .extend(items.into_iter().skip(start).take(first).map(|item| Edge::new(id(&item), item)));
     Ok(connection)
+}
+
+/// The id in the cursor `after` of a list that is ordered by id.
+pub(super) fn id_cursor<T: FromStr>(after: &str) -> Result<T> {
+    after.parse().map_err(|_| Error::invalid("after", "not a valid cursor of this list"))
 }
 
 /// Adds the page to the answer's number of objects.

@@ -10,6 +10,7 @@ use super::analysis_objects::{
     CustomAnalysis, DocumentAnalysis, FaceMatchAnalysis, GesturesAnalysis, LivenessAnalysis,
     QualityAnalysis,
 };
+use super::api_key::{self, ApiKeyConnection};
 use super::audit::{self, AuditConnection, AuditFilter};
 use super::company::{self, Company, CompanyConnection};
 use super::context::{caller, request};
@@ -18,6 +19,7 @@ use super::info::{self, Analyzer, ServerInfo};
 use super::media::{self, Image, Media, ShotSet, Video};
 use super::page;
 use super::scalars::optional_company;
+use super::session::{self, SessionConnection};
 use super::typed_analyses::{self, Analysis};
 use super::user::{self, User, UserConnection, UserFilter, UserPage};
 use vultus_service::{Selection, Services};
@@ -261,6 +263,32 @@ impl Query {
     ) -> Result<UserConnection> {
         let filter = filter.unwrap_or_default();
         user::list(ctx, UserPage { first, after, filter, company: None }).await
+    }
+
+    /// The sessions of a user that have not ended, newest first.
+    #[graphql(complexity = "page::weight(first, child_complexity)")]
+    async fn sessions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "A user that you manage; omit it for your own sessions.")] user_id: Option<
+            ID,
+        >,
+        #[graphql(desc = "Length of the page: 1 to 100.", default = 20)] first: i32,
+        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
+    ) -> Result<SessionConnection> {
+        session::list(ctx, user_id, first, after).await
+    }
+
+    /// The keys of a service account that you manage, newest first.
+    #[graphql(complexity = "page::weight(first, child_complexity)")]
+    async fn api_keys(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The service account.")] user_id: ID,
+        #[graphql(desc = "Length of the page: 1 to 100.", default = 20)] first: i32,
+        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
+    ) -> Result<ApiKeyConnection> {
+        api_key::list(ctx, user_id, first, after).await
     }
 
     /// An analysis by its id.

@@ -34,7 +34,12 @@ fn bearer(value: &str) -> Option<&str> {
 
 /// Whether the request has a header that a foreign page cannot send without a preflight request.
 pub(crate) fn is_preflighted(headers: &HeaderMap) -> bool {
-    token(headers).is_some() || PREFLIGHT_HEADERS.iter().any(|name| headers.contains_key(*name))
+    token(headers).is_some() || has_custom_header(headers)
+}
+
+/// The same, apart from a token.
+pub(crate) fn has_custom_header(headers: &HeaderMap) -> bool {
+    PREFLIGHT_HEADERS.iter().any(|name| headers.contains_key(*name))
 }
 
 /// The access token in the payload of `connection_init`: under the names of the headers, or

@@ -31,6 +31,7 @@ mod query_string;
 mod request;
 mod request_id;
 mod respond;
+mod session;
 mod websocket;
 
 use std::sync::Arc;
@@ -59,7 +60,10 @@ use vultus_service::Services;
 pub fn router(services: Services, options: HttpOptions) -> Router {
     let routes = Router::new()
         .route("/graphql", post(post::handle).get(get_graphql))
-        .route("/media/{kind}/{id}", get(download::handle));
+        .route("/media/{kind}/{id}", get(download::handle))
+        .route("/session", post(session::login).delete(session::logout))
+        .route("/session/refresh", post(session::refresh))
+        .route("/.well-known/jwks.json", get(session::public_keys));
     with_health(routes, services, options)
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::body::HttpBody;
 use axum::extract::{Extension, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::StreamExt;
@@ -28,7 +28,7 @@ use crate::graphql::context::{Auth, Idempotency, RequestContext};
 use crate::graphql::error::error_response;
 use crate::graphql::{PreparedRequest, RefusedRequest};
 use crate::memory::{Owner, Reserved};
-use vultus_service::{UploadSink, UploadedFile};
+use vultus_service::{ClientInfo, UploadSink, UploadedFile};
 
 /// Maximum length of an `Idempotency-Key`, in bytes.
 const MAX_KEY_BYTES: usize = 255;
@@ -201,7 +201,7 @@ impl Exchange {
         let answers = requests.into_iter().map(|request| async move {
             let answered = match request {
                 // A batch could try many passwords with one request.
-                Ok(request) if many && request.checked.asks_for("login") => {
+                Ok(request) if many && tries_a_password(&request) => {
                     Err(Error::invalid("query", "login cannot be part of a batch"))
                 }
                 Ok(request) => {
@@ -246,10 +246,11 @@ impl Exchange {
         let reserve = |bytes: usize| memory.lock().grow(bytes * BODY_COST);
         let refused = &Mutex::new(None);
         let admit = |operations: Vec<u8>| async move {
-            let request = exchange.prepare_single(owner(auth), operations).await?.map_err(|refusal| {
-                *refused.lock() = Some(refusal);
-                Error::invalid("query", "the document is refused")
-            })?;
+            let request =
+                exchange.prepare_single(owner(auth), operations).await?.map_err(|refusal| {
+                    *refused.lock() = Some(refusal);
+                    Error::invalid("query", "the document is refused")
+                })?;
             memory.lock().shrink_to(request.bytes);
             let document = &request.checked;
             let spool =
@@ -333,7 +334,7 @@ impl Exchange {
             self.request_id.as_str().to_owned(),
             self.base_url.clone(),
         )
-        .with_client(self.client.0)
+        .with_client(client_info(self.client, &self.headers))
         .with_idempotency(idempotency)
         .with_files(files)
         .with_memory(reserved);
@@ -374,6 +375,17 @@ enum Prepared {
 
 /// Memory per byte of a body while it is parsed: the body, the texts in it, and the syntax tree.
 pub(super) const BODY_COST: usize = 4;
+
+/// Whether a request contains a password.
+fn tries_a_password(request: &PreparedRequest) -> bool {
+    ["login", "changePassword"].iter().any(|name| request.checked.asks_for(name))
+}
+
+/// Where a request comes from.
+pub(super) fn client_info(client: ClientAddress, headers: &HeaderMap) -> ClientInfo {
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    ClientInfo::new(client.0, agent)
+}
 
 /// Who the memory of a request belongs to.
 pub(super) fn owner(auth: &Auth) -> Owner {

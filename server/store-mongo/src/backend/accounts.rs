@@ -1,13 +1,13 @@
-//! Companies, users and sessions.
+//! Companies, users and counts of logins.
 
 use crate::transaction::without_transaction;
 use crate::{Cases, accounts, logins};
 use async_trait::async_trait;
 use futures::FutureExt;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use vultus_core::logins::{LoginAttempts, LoginKeys, LoginOutcome};
-use vultus_core::{CompanyId, SessionId, User, UserId};
-use vultus_store::{Accounts, Company, Result, Rotation, Session, UserWithPassword};
+use vultus_core::{CompanyId, User, UserId};
+use vultus_store::{Accounts, Company, Result, UserWithPassword};
 
 #[async_trait]
 impl Accounts for Cases {
@@ -82,45 +82,8 @@ impl Accounts for Cases {
             .await
     }
 
-    async fn create_session(&self, session: &Session, refresh_sha256: &str) -> Result<()> {
-        self.attempts("creating a session")
-            .run(move |t| accounts::create_session(t, session, refresh_sha256).boxed())
-            .await
-    }
-
-    async fn rotate_refresh(
-        &self,
-        old: &str,
-        new: &str,
-        now: OffsetDateTime,
-        expires_at: OffsetDateTime,
-        longest: Duration,
-    ) -> Result<Rotation> {
-        self.attempts("rotating a refresh token")
-            .run(move |t| accounts::rotate_refresh(t, old, new, now, expires_at, longest).boxed())
-            .await
-    }
-
-    async fn session(&self, id: SessionId) -> Result<Option<Session>> {
-        without_transaction("reading a session", accounts::session(&self.collections, id)).await
-    }
-
-    async fn sessions_with_users(&self, ids: &[SessionId]) -> Result<Vec<(Session, User)>> {
-        without_transaction(
-            "reading sessions",
-            accounts::sessions_with_users(&self.collections, ids),
-        )
-        .await
-    }
-
     /// The database deletes by itself, by its own clock: TTL indexes on `forget_at`.
     async fn forget_expired(&self, _now: OffsetDateTime) -> Result<u64> {
         Ok(0)
-    }
-
-    async fn revoke_session(&self, id: SessionId) -> Result<()> {
-        self.attempts("revoking a session")
-            .run(move |t| accounts::revoke_session(t, id).boxed())
-            .await
     }
 }

@@ -1,4 +1,4 @@
-//! Companies, users, sessions and refresh tokens.
+//! Companies, users and counts of logins.
 
 use super::super::values::{binary, few, id, nanoseconds, time, typed};
 use mongodb::bson::{Binary, DateTime, Uuid};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use vultus_core::logins::Attempts;
 use vultus_core::{Role, User};
 use vultus_store::stored::{Name, V1, Version};
-use vultus_store::{Company, Session, UserWithPassword};
+use vultus_store::{Company, UserWithPassword};
 
 /// A company.
 #[derive(Debug, Serialize, Deserialize)]
@@ -124,59 +124,6 @@ impl From<UserDocument> for UserWithPassword {
             user: stored.into(),
         }
     }
-}
-
-/// A session.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct SessionDocument {
-    #[serde(rename = "_id")]
-    pub(crate) id: Uuid,
-    v: Version,
-    user_id: Uuid,
-    created_at: i64,
-    expires_at: i64,
-    revoked: bool,
-    /// When the server deletes it.
-    forget_at: DateTime,
-}
-
-impl SessionDocument {
-    /// A new session.
-    pub(crate) fn new(session: &Session, forget_at: DateTime) -> Self {
-        Self {
-            id: id(session.id),
-            v: V1,
-            user_id: id(session.user_id),
-            created_at: nanoseconds(session.created_at),
-            expires_at: nanoseconds(session.expires_at),
-            revoked: session.revoked,
-            forget_at,
-        }
-    }
-}
-
-impl From<SessionDocument> for Session {
-    fn from(stored: SessionDocument) -> Self {
-        Self {
-            id: typed(stored.id),
-            user_id: typed(stored.user_id),
-            created_at: time(stored.created_at),
-            expires_at: time(stored.expires_at),
-            revoked: stored.revoked,
-        }
-    }
-}
-
-/// A refresh token. Used tokens are kept, so that a second use is recognized.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct TokenDocument {
-    #[serde(rename = "_id")]
-    pub(crate) sha256: String,
-    pub(crate) v: Version,
-    pub(crate) session_id: Uuid,
-    pub(crate) used: bool,
-    /// When the server deletes it.
-    pub(crate) forget_at: DateTime,
 }
 
 /// A count of logins.

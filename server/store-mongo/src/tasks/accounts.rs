@@ -1,11 +1,11 @@
-//! Companies, users and sessions.
+//! Companies, users and counts of logins.
 
 use crate::MongoStore;
 use async_trait::async_trait;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use vultus_core::logins::{LoginAttempts, LoginKeys, LoginOutcome};
-use vultus_core::{CompanyId, SessionId, User, UserId};
-use vultus_store::{Accounts, Company, Result, Rotation, Session, UserWithPassword};
+use vultus_core::{CompanyId, User, UserId};
+use vultus_store::{Accounts, Company, Result, UserWithPassword};
 
 #[async_trait]
 impl Accounts for MongoStore {
@@ -70,40 +70,7 @@ impl Accounts for MongoStore {
         self.run(|cases| async move { cases.unlock_logins(&name).await }).await
     }
 
-    async fn create_session(&self, session: &Session, refresh_sha256: &str) -> Result<()> {
-        let (session, refresh_sha256) = (*session, refresh_sha256.to_owned());
-        self.run(|cases| async move { cases.create_session(&session, &refresh_sha256).await }).await
-    }
-
-    async fn rotate_refresh(
-        &self,
-        old: &str,
-        new: &str,
-        now: OffsetDateTime,
-        expires_at: OffsetDateTime,
-        longest: Duration,
-    ) -> Result<Rotation> {
-        let (old, new) = (old.to_owned(), new.to_owned());
-        self.run(
-            |cases| async move { cases.rotate_refresh(&old, &new, now, expires_at, longest).await },
-        )
-        .await
-    }
-
-    async fn session(&self, id: SessionId) -> Result<Option<Session>> {
-        self.run(|cases| async move { cases.session(id).await }).await
-    }
-
-    async fn sessions_with_users(&self, ids: &[SessionId]) -> Result<Vec<(Session, User)>> {
-        let ids = ids.to_vec();
-        self.run(|cases| async move { cases.sessions_with_users(&ids).await }).await
-    }
-
     async fn forget_expired(&self, now: OffsetDateTime) -> Result<u64> {
         self.run(|cases| async move { cases.forget_expired(now).await }).await
-    }
-
-    async fn revoke_session(&self, id: SessionId) -> Result<()> {
-        self.run(|cases| async move { cases.revoke_session(id).await }).await
     }
 }

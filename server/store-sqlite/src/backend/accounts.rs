@@ -1,11 +1,11 @@
-//! Companies, users and sessions.
+//! Companies, users and counts of logins.
 
 use crate::{SqliteStore, accounts, expiry, logins};
 use async_trait::async_trait;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use vultus_core::logins::{LoginAttempts, LoginKeys, LoginOutcome};
-use vultus_core::{CompanyId, SessionId, User, UserId};
-use vultus_store::{Accounts, Company, Result, Rotation, Session, UserWithPassword};
+use vultus_core::{CompanyId, User, UserId};
+use vultus_store::{Accounts, Company, Result, UserWithPassword};
 
 #[async_trait]
 impl Accounts for SqliteStore {
@@ -77,44 +77,8 @@ impl Accounts for SqliteStore {
         self.write("removing locks of logins", move |c, _| logins::unlock_logins(c, &name)).await
     }
 
-    async fn create_session(&self, session: &Session, refresh_sha256: &str) -> Result<()> {
-        let (session, refresh_sha256) = (*session, refresh_sha256.to_owned());
-        self.write_freeing("creating a session", move |c, _| {
-            accounts::create_session(c, &session, &refresh_sha256)
-        })
-        .await
-    }
-
-    async fn rotate_refresh(
-        &self,
-        old: &str,
-        new: &str,
-        now: OffsetDateTime,
-        expires_at: OffsetDateTime,
-        longest: Duration,
-    ) -> Result<Rotation> {
-        let (old, new) = (old.to_owned(), new.to_owned());
-        self.write_freeing("rotating a refresh token", move |c, _| {
-            accounts::rotate_refresh(c, &old, &new, now, expires_at, longest)
-        })
-        .await
-    }
-
-    async fn session(&self, id: SessionId) -> Result<Option<Session>> {
-        self.read("reading a session", move |c| accounts::session(c, id)).await
-    }
-
-    async fn sessions_with_users(&self, ids: &[SessionId]) -> Result<Vec<(Session, User)>> {
-        let ids = ids.to_vec();
-        self.read("reading sessions", move |c| accounts::sessions_with_users(c, &ids)).await
-    }
-
     async fn forget_expired(&self, now: OffsetDateTime) -> Result<u64> {
         self.write_freeing("deleting what has expired", move |c, _| expiry::forget_expired(c, now))
             .await
-    }
-
-    async fn revoke_session(&self, id: SessionId) -> Result<()> {
-        self.write_freeing("revoking a session", move |c, _| accounts::revoke_session(c, id)).await
     }
 }

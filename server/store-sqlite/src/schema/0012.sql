@@ -1,21 +1,33 @@
--- The audit log. `number` and `hash` are absent until an entry has its place in its chain.
-CREATE TABLE audit_entries (
-    id TEXT PRIMARY KEY,
-    chain TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    actor TEXT NOT NULL,
-    origin TEXT,
-    action TEXT NOT NULL,
-    object TEXT,
-    before TEXT,
-    after TEXT,
-    number INTEGER,
-    hash BLOB
-) STRICT, WITHOUT ROWID;
-CREATE UNIQUE INDEX audit_chained ON audit_entries (chain, number) WHERE number IS NOT NULL;
-CREATE INDEX audit_waiting ON audit_entries (id) WHERE number IS NULL;
+-- Whose session it is, for the list of sessions; when and by which client a refresh token was used, so that the same client
+-- may repeat the exchange for a moment.
+ALTER TABLE sessions ADD COLUMN refreshed_at INTEGER;
+ALTER TABLE sessions ADD COLUMN network TEXT;
+ALTER TABLE sessions ADD COLUMN agent TEXT;
+ALTER TABLE refresh_tokens ADD COLUMN used_at INTEGER;
+ALTER TABLE refresh_tokens ADD COLUMN used_by TEXT;
 
-CREATE TABLE audit_heads (
-    chain TEXT PRIMARY KEY,
-    signed TEXT NOT NULL
+-- Tokens that reset a password once: one for each user at most.
+CREATE TABLE password_resets (
+    user_id TEXT NOT NULL PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    sha256 TEXT NOT NULL UNIQUE,
+    expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Keys of service accounts.
+CREATE TABLE api_keys (
+    row INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    sha256 TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    prefix TEXT NOT NULL,
+    scopes_doc TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    revoked_at INTEGER,
+    last_used_at INTEGER,
+    -- When it may be deleted; NULL: while it is live.
+    forget_at INTEGER
+) STRICT;
+CREATE INDEX api_keys_user ON api_keys (user_id, id);
+CREATE INDEX api_keys_forget ON api_keys (forget_at) WHERE forget_at IS NOT NULL;

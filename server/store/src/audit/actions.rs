@@ -35,6 +35,24 @@ actions! {
     RefreshTokenReused = "REFRESH_TOKEN_REUSED",
     /// A session was ended by its user.
     LoggedOut = "LOGGED_OUT",
+    /// A session was revoked by its user or an administrator.
+    SessionRevoked = "SESSION_REVOKED",
+    /// The sessions of a user were revoked.
+    SessionsRevoked = "SESSIONS_REVOKED",
+    /// A user changed its password.
+    PasswordChanged = "PASSWORD_CHANGED",
+    /// A token that resets the password of a user was made.
+    PasswordResetCreated = "PASSWORD_RESET_CREATED",
+    /// A password was set with such a token.
+    PasswordReset = "PASSWORD_RESET",
+    /// A key of a service account was created.
+    ApiKeyCreated = "API_KEY_CREATED",
+    /// A key of a service account was created that replaces another one.
+    ApiKeyRotated = "API_KEY_ROTATED",
+    /// A key of a service account was revoked.
+    ApiKeyRevoked = "API_KEY_REVOKED",
+    /// The key that signs access tokens was replaced.
+    SigningKeyRotated = "SIGNING_KEY_ROTATED",
     /// A folder was created, with its first media and analyses.
     FolderCreated = "FOLDER_CREATED",
     /// The metadata or the external id of a folder was changed.

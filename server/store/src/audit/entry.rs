@@ -9,7 +9,8 @@ use std::fmt;
 use std::str::FromStr;
 use time::OffsetDateTime;
 use vultus_core::{
-    AnalysisId, AuditEntryId, ChallengeId, CompanyId, FolderId, MediaId, SessionId, UserId,
+    AnalysisId, ApiKeyId, AuditEntryId, ChallengeId, CompanyId, FolderId, MediaId, SessionId,
+    UserId,
 };
 
 /// Text of the installation's chain.
@@ -136,6 +137,8 @@ pub enum AuditObject {
     User(UserId),
     /// A session.
     Session(SessionId),
+    /// A key of a service account.
+    ApiKey(ApiKeyId),
 }
 
 impl fmt::Display for AuditObject {
@@ -148,6 +151,7 @@ impl fmt::Display for AuditObject {
             Self::Company(id) => write!(f, "company:{id}"),
             Self::User(id) => write!(f, "user:{id}"),
             Self::Session(id) => write!(f, "session:{id}"),
+            Self::ApiKey(id) => write!(f, "key:{id}"),
         }
     }
 }

@@ -36,6 +36,7 @@ fact_ids!(
     RunId,
     ArtifactId,
     ChallengeId,
+    ApiKeyId,
 );
 
 impl Facts {

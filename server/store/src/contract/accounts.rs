@@ -1,25 +1,11 @@
-//! Rules of users, sessions and refresh tokens.
+//! Rules of companies, users and counts of logins.
 
 use super::fixtures::{World, at, new_id, user_of};
-use crate::records::{Company, Rotation, Session};
+use crate::records::Company;
 use crate::{Store, StoreError};
 use std::sync::Arc;
-use time::Duration;
 use vultus_core::User;
 use vultus_core::logins::{LoginKeys, LoginOutcome};
-
-/// Longest life of a session, where a test is not about it.
-const LONGEST: Duration = Duration::days(1);
-
-fn session(world: &World) -> Session {
-    Session {
-        id: new_id(),
-        user_id: world.owner.id,
-        created_at: at(0),
-        expires_at: at(100),
-        revoked: false,
-    }
-}
 
 /// A taken e-mail is a duplicate, and the error names its user.
 pub(crate) async fn taken_email_is_a_duplicate_that_names_its_user(store: Arc<dyn Store>) {
@@ -84,84 +70,6 @@ pub(crate) async fn no_concurrent_failure_is_lost(store: Arc<dyn Store>) {
     }
     let attempts = store.login_attempts(&keys).await.expect("reading works");
     assert_eq!((attempts.name.failures, attempts.origin.failures), (8, 8));
-}
-
-/// Sessions are read with their users, and unknown ones are left out.
-pub(crate) async fn sessions_are_read_with_their_users(store: Arc<dyn Store>) {
-    let world = World::new(store).await;
-    let (first, second) = (session(&world), session(&world));
-    world.store.create_session(&first, "first").await.expect("creating a session works");
-    world.store.create_session(&second, "second").await.expect("creating a session works");
-    world.store.revoke_session(second.id).await.expect("revoking works");
-    let ids = [second.id, new_id(), first.id];
-    let mut found = world.store.sessions_with_users(&ids).await.expect("reading works");
-    found.sort_by_key(|(session, _)| session.revoked);
-    let second = Session { revoked: true, ..second };
-    assert_eq!(found, [(first, world.owner.clone()), (second, world.owner)]);
-}
-
-/// A session is not extended beyond its longest life.
-pub(crate) async fn session_has_an_absolute_end(store: Arc<dyn Store>) {
-    let world = World::new(store).await;
-    let made = session(&world);
-    world.store.create_session(&made, "first").await.expect("creating a session works");
-    let longest = Duration::seconds(150);
-    let rotate = async |old: &str, new: &str, now, until| {
-        let rotated = world.store.rotate_refresh(old, new, now, until, longest).await;
-        rotated.expect("rotating works")
-    };
-    let ended = Session { expires_at: at(150), ..made };
-    let rotated = rotate("first", "second", at(90), at(190)).await;
-    assert_eq!(rotated, Rotation::Rotated(ended, world.owner.clone()));
-    assert_eq!(world.store.session(made.id).await.expect("reading works"), Some(ended));
-    assert_eq!(rotate("second", "third", at(150), at(250)).await, Rotation::Unknown);
-}
-
-/// A refresh token rotates once. Its reuse revokes the session with all its tokens.
-pub(crate) async fn reused_refresh_token_revokes_its_session(store: Arc<dyn Store>) {
-    let world = World::new(store).await;
-    let made = session(&world);
-    world.store.create_session(&made, "first").await.expect("creating a session works");
-    let rotate = async |old: &str, new: &str| {
-        let rotated = world.store.rotate_refresh(old, new, at(10), at(200), LONGEST).await;
-        rotated.expect("rotating works")
-    };
-    let extended = Session { expires_at: at(200), ..made };
-    assert_eq!(rotate("first", "second").await, Rotation::Rotated(extended, world.owner.clone()));
-    assert_eq!(world.store.session(made.id).await.expect("reading works"), Some(extended));
-    assert_eq!(rotate("first", "stolen").await, Rotation::Reused);
-    assert!(
-        world
-            .store
-            .session(made.id)
-            .await
-            .expect("reading works")
-            .is_some_and(|session| session.revoked)
-    );
-    assert_eq!(rotate("second", "third").await, Rotation::Unknown, "the whole family is revoked");
-}
-
-/// Tokens of expired and revoked sessions, and unknown tokens, do not rotate.
-pub(crate) async fn expired_or_revoked_session_rotates_no_token(store: Arc<dyn Store>) {
-    let world = World::new(store).await;
-    let (expired, revoked) = (session(&world), session(&world));
-    world.store.create_session(&expired, "expired").await.expect("creating a session works");
-    world.store.create_session(&revoked, "revoked").await.expect("creating a session works");
-    world.store.revoke_session(revoked.id).await.expect("revoking works");
-    for (token, now) in [("expired", at(100)), ("revoked", at(1)), ("never seen", at(1))] {
-        let rotation = world
-            .store
-            .rotate_refresh(token, "new", now, at(300), LONGEST)
-            .await
-            .expect("asking works");
-        assert_eq!(rotation, Rotation::Unknown, "{token}");
-    }
-    let rotation = world
-        .store
-        .rotate_refresh("new", "newer", at(1), at(300), LONGEST)
-        .await
-        .expect("asking works");
-    assert_eq!(rotation, Rotation::Unknown, "a rejected rotation stores no new token");
 }
 
 /// A company id can be used once. The key of a company is replaced only if the stored key is the

@@ -1,11 +1,39 @@
 //! Rules of companies and users as administrators change them.
 
 use super::fixtures::{World, at, key, new_id, user_of};
+use crate::credentials::{ApiKey, Refresh, Rotation, Session};
 use crate::records::*;
 use crate::{Store, StoreError};
 use std::sync::Arc;
 use time::Duration;
 use vultus_core::{Folder, MayStart, Role, User, UserId};
+
+fn session_of(user: &User) -> Session {
+    Session {
+        id: new_id(),
+        user_id: user.id,
+        created_at: at(0),
+        refreshed_at: None,
+        expires_at: at(500),
+        revoked: false,
+        network: None,
+        agent: None,
+    }
+}
+
+fn key_of(user: &User) -> ApiKey {
+    ApiKey {
+        id: new_id(),
+        user_id: user.id,
+        name: "key".to_owned(),
+        prefix: "vlt_abcdefgh".to_owned(),
+        scopes: None,
+        created_at: at(0),
+        expires_at: None,
+        revoked_at: None,
+        last_used_at: None,
+    }
+}
 
 fn company(name: &str) -> Company {
     Company {
@@ -77,28 +105,34 @@ pub(crate) async fn companies_and_users_are_found_within_the_scope(store: Arc<dy
     assert_eq!(next.expect("listing works"), (Vec::new(), false));
 }
 
-/// Users of a suspended company and disabled users have no sessions that count, and rotate no
-/// token; afterwards both work again.
+/// Users of a suspended company and disabled users have no sessions and keys that count, and rotate
+/// no token; afterwards both work again.
 pub(crate) async fn who_cannot_act_has_no_session(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (store, owner) = (&world.store, &world.owner);
-    let session = Session {
-        id: new_id(),
-        user_id: owner.id,
-        created_at: at(0),
-        expires_at: at(500),
-        revoked: false,
-    };
+    let session = session_of(owner);
     store.create_session(&session, "first").await.expect("creating a session works");
+    let key = key_of(owner);
+    store.create_api_key(&key, "secret").await.expect("creating a key works");
     let acts = async || {
         let found = store.sessions_with_users(&[session.id]).await.expect("reading works");
-        assert_eq!(store.session(session.id).await.expect("reading works"), Some(session));
+        let keys = store.api_keys_with_users(&[key.id]).await.expect("reading works");
+        let secret = store.api_key_by_secret("secret").await.expect("reading works");
+        assert_eq!((keys.is_empty(), secret.is_none()), (found.is_empty(), found.is_empty()));
+        assert!(store.api_key(key.id).await.expect("reading works").is_some());
+        assert_eq!(store.session(session.id).await.expect("reading works"), Some(session.clone()));
         !found.is_empty()
     };
     let is_unknown = async || {
-        let longest = Duration::days(1);
-        let rotated = store.rotate_refresh("first", "second", at(1), at(500), longest).await;
-        matches!(rotated, Ok(Rotation::Unknown))
+        let refresh = Refresh {
+            old: "first".to_owned(),
+            new: "second".to_owned(),
+            client: "client".to_owned(),
+            now: at(1),
+            expires_at: at(500),
+            longest: Duration::days(1),
+        };
+        matches!(store.rotate_refresh(&refresh).await, Ok(Rotation::Unknown))
     };
     let suspend = async |since| {
         store.suspend_company(world.company.id, since).await.expect("suspending works")
@@ -189,19 +223,15 @@ pub(crate) async fn last_administrator_stays(store: Arc<dyn Store>) {
     store.change_user(UserScope::Every, left, &same).await.expect("it stays administrator");
 }
 
-/// A deleted user has no session, and its e-mail is free; its folders stay.
+/// A deleted user has no session and no key, and its e-mail is free; its folders stay.
 pub(crate) async fn deleted_user_leaves_its_folders(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (store, owner) = (&world.store, &world.owner);
     let (folder, _) = world.queued(0, &["a"]).await;
-    let session = Session {
-        id: new_id(),
-        user_id: owner.id,
-        created_at: at(0),
-        expires_at: at(500),
-        revoked: false,
-    };
+    let session = session_of(owner);
     store.create_session(&session, "first").await.expect("creating a session works");
+    let key = key_of(owner);
+    store.create_api_key(&key, "secret").await.expect("creating a key works");
     let neighbour = world.neighbour().await;
     let foreign = UserScope::OfCompany(neighbour.company.id);
     let refused = store.delete_user(foreign, owner.id, at(1)).await;
@@ -211,6 +241,8 @@ pub(crate) async fn deleted_user_leaves_its_folders(store: Arc<dyn Store>) {
     assert_eq!(store.users(&[owner.id]).await.expect("reading works"), []);
     assert_eq!(store.user_by_email(&owner.email).await.expect("reading works"), None);
     assert_eq!(store.session(session.id).await.expect("reading works"), None);
+    assert_eq!(store.api_key_by_secret("secret").await.expect("reading works"), None);
+    assert_eq!(store.api_key(key.id).await.expect("reading works"), None);
     let listed = store.list_users(scope, &UserFilter::default(), None, 9).await;
     assert_eq!(listed.expect("listing works"), (Vec::new(), false));
     assert_eq!(world.contents(folder.id).await.folder.owner_id, owner.id);

@@ -1,9 +1,10 @@
 //! Rules of exporting and importing a store as a whole.
 
 use super::fixtures::{World, at, claim_request, group, key, medium, new_id, user_of, verdict};
+use crate::credentials::{ApiKey, Session};
 use crate::export::{
-    AnalysisRecord, ArtifactRecord, CompanyRecord, FolderRecord, GroupRecord, IdempotencyRecord,
-    MediumRecord, Record, RunRecord, SessionRecord, UserRecord,
+    AnalysisRecord, ApiKeyRecord, ArtifactRecord, CompanyRecord, FolderRecord, GroupRecord,
+    IdempotencyRecord, MediumRecord, Record, RunRecord, SessionRecord, UserRecord,
 };
 use crate::records::*;
 use crate::{Selection, Store};
@@ -31,8 +32,22 @@ fn some_records(world: &World) -> Vec<Record> {
         id: new_id(),
         user_id: owner.id,
         created_at: at(0),
+        refreshed_at: Some(at(1)),
         expires_at: at(100),
         revoked: true,
+        network: Some("203.0.113.0/24".to_owned()),
+        agent: None,
+    };
+    let api_key = ApiKey {
+        id: new_id(),
+        user_id: owner.id,
+        name: "Adapter".to_owned(),
+        prefix: "vlt_abcdefgh".to_owned(),
+        scopes: Some(vec!["folders:read".to_owned()]),
+        created_at: at(0),
+        expires_at: Some(at(100)),
+        revoked_at: Some(at(50)),
+        last_used_at: Some(at(40)),
     };
     let tokens = vec![("aa".repeat(32), true), ("bb".repeat(32), false)];
     let folder = |external_id: Option<&str>| Folder {
@@ -94,6 +109,7 @@ fn some_records(world: &World) -> Vec<Record> {
         Record::Company(CompanyRecord(company.clone())),
         Record::User(UserRecord(locked)),
         Record::Session(SessionRecord { session, refresh_tokens: tokens }),
+        Record::ApiKey(ApiKeyRecord { key: api_key, sha256: "cc".repeat(32) }),
         Record::Folder(Box::new(nothing())),
         Record::Folder(Box::new(FolderRecord {
             folder: full,

@@ -1,13 +1,13 @@
-//! Companies, users and sessions.
+//! Companies and users.
 
 use super::Result;
-use crate::records::{Company, Rotation, Session, UserWithPassword};
+use crate::records::{Company, UserWithPassword};
 use async_trait::async_trait;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use vultus_core::logins::{LoginAttempts, LoginKeys, LoginOutcome};
-use vultus_core::{CompanyId, SessionId, User, UserId};
+use vultus_core::{CompanyId, User, UserId};
 
-/// Companies, users and their sessions.
+/// Companies, users and counts of logins.
 #[async_trait]
 pub trait Accounts: Send + Sync + 'static {
     /// Creates a company. Fails with `Duplicate` if its id is taken.
@@ -40,28 +40,8 @@ pub trait Accounts: Send + Sync + 'static {
     ) -> Result<()>;
     /// Removes all locks of a name, given by its key. Returns whether there were any.
     async fn unlock_logins(&self, name: &str) -> Result<bool>;
-    /// Creates a session with its first refresh token (given by its SHA-256).
-    async fn create_session(&self, session: &Session, refresh_sha256: &str) -> Result<()>;
-    /// Replaces a refresh token by a new one, and extends the session to `expires_at`, but not
-    /// beyond `longest` after its beginning. A second use of the old token revokes the session.
-    /// A token of a user that cannot act is `Unknown`, and stays as it is.
-    async fn rotate_refresh(
-        &self,
-        old: &str,
-        new: &str,
-        now: OffsetDateTime,
-        expires_at: OffsetDateTime,
-        longest: Duration,
-    ) -> Result<Rotation>;
-    /// Finds a session.
-    async fn session(&self, id: SessionId) -> Result<Option<Session>>;
-    /// Sessions with their users, in one read. Left out are unknown ids and the sessions of users
-    /// that cannot act: deleted or disabled ones, and those of a suspended company.
-    async fn sessions_with_users(&self, ids: &[SessionId]) -> Result<Vec<(Session, User)>>;
-    /// Deletes some sessions, idempotency keys and counts of logins that are no longer needed at
-    /// `now`, and returns how many; 0: there are no more. Backends whose database does so by itself
+    /// Deletes some sessions, tokens, keys and counts of logins that are no longer needed at `now`,
+    /// and returns how many; 0: there are no more. Backends whose database does so by itself
     /// do nothing.
     async fn forget_expired(&self, now: OffsetDateTime) -> Result<u64>;
-    /// Revokes a session.
-    async fn revoke_session(&self, id: SessionId) -> Result<()>;
 }

@@ -11,10 +11,11 @@ use vultus_auth::audit_heads::HeadKey;
 use vultus_auth::brakes::LoginKeyring;
 use vultus_auth::keys::Keys;
 use vultus_auth::passwords::Passwords;
+use vultus_auth::signing_keys::SigningKeys;
 use vultus_blobs::keyring::Keyring;
 use vultus_core::clock::Clock;
 use vultus_core::{CompanyId, Principal};
-use vultus_service::{AddedUser, CompanyEraser, Directory};
+use vultus_service::{AddedUser, CompanyEraser, CredentialDirectory, Directory};
 use vultus_store::Store;
 
 /// Creates, reads or changes companies and users in the configured store, also while a node serves
@@ -55,6 +56,25 @@ async fn with_store<T>(
         tracing::warn!(error = &error as &dyn std::error::Error, "closing the store failed");
     }
     done.map_err(ServeError::Directory)
+}
+
+/// Manages sessions, API keys and tokens that reset passwords, also while a node serves from the
+/// store.
+pub async fn in_credentials<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&CredentialDirectory) -> vultus_core::Result<T>,
+) -> Result<T, ServeError> {
+    with_store(config, async |store, _| {
+        work(&CredentialDirectory::new(store, Clock::system())).await
+    })
+    .await
+}
+
+/// The keys that sign access tokens.
+pub fn signing_keys(config: &Config) -> Result<SigningKeys, ServeError> {
+    data_folder::make(&config.data_dir)?;
+    let folder = keys_dir(config, &config.data_dir);
+    Ok(SigningKeys::open(&Keys::open(&folder)?, &folder)?)
 }
 
 /// Creates the first administrator if there are no users.

@@ -17,6 +17,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use vultus_auth::keys::Keys;
 use vultus_auth::passwords::Passwords;
+use vultus_auth::signing_keys::SigningKeys;
 use vultus_blobs::keyring::Keyring;
 use vultus_blobs::{BlobStore, DiskReserve, Sweeper};
 use vultus_core::clock::Clock;
@@ -108,6 +109,7 @@ impl Node {
         folder: &DataFolder,
     ) -> Result<Self, ServeError> {
         let keys = Keys::open(&keys_dir(config, folder.path()))?;
+        let signing = SigningKeys::open(&keys, &keys_dir(config, folder.path()))?;
         let blobs = open_blobs(config, folder.path()).await?;
         blobs.clear_spool()?;
         let reserve = DiskReserve::open(folder.path(), config.disk.reserve_bytes)?;
@@ -126,6 +128,7 @@ impl Node {
             pools: pools.clone(),
             running: RunningRuns::default(),
             keys,
+            signing,
             passwords,
             clock: Clock::system(),
         };

@@ -3,6 +3,7 @@
 mod audit;
 mod check;
 mod companies;
+mod credentials;
 mod eval;
 mod local;
 mod models;
@@ -10,6 +11,7 @@ mod operate;
 mod outcome;
 mod plugin;
 mod report;
+mod signing_keys;
 mod store;
 mod users;
 
@@ -44,6 +46,15 @@ enum Command {
     /// Add, list, change, unlock and delete users
     #[command(subcommand)]
     User(users::UserCommand),
+    /// Create, list, rotate and revoke the keys of service accounts
+    #[command(subcommand)]
+    Key(credentials::KeyCommand),
+    /// List and revoke sessions
+    #[command(subcommand)]
+    Session(credentials::SessionCommand),
+    /// List and rotate the keys that sign access tokens
+    #[command(subcommand)]
+    SigningKey(signing_keys::SigningKeyCommand),
     /// Read and verify the audit log
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -79,6 +90,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Eval(eval) => eval::run(config, &eval),
         Command::Company(company) => companies::run(config, &company),
         Command::User(user) => users::run(config, &user),
+        Command::Key(command) => credentials::key(config, &command),
+        Command::Session(command) => credentials::session(config, &command),
+        Command::SigningKey(command) => signing_keys::run(config, &command),
         Command::Audit(command) => audit::run(config, &command),
         Command::Plugin(command) => plugin::run(config, &command),
         Command::Models(command) => models::run(config, &command),

@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// Prints a line on standard output. If the reader has closed the pipe, the program exits silently,
 /// but never with success: its exit code is a verdict.
@@ -19,6 +21,11 @@ pub(super) fn json(value: &serde_json::Value) {
 /// Prints an error on standard error.
 pub(super) fn error(error: &dyn std::error::Error) {
     let _ = writeln!(std::io::stderr().lock(), "vultus: {error}");
+}
+
+/// A time as text.
+pub(super) fn time(time: OffsetDateTime) -> String {
+    time.format(&Rfc3339).unwrap_or_else(|_| time.to_string())
 }
 
 /// Shows a progress line in place of the last one, on a terminal only.

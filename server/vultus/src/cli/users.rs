@@ -1,6 +1,7 @@
 //! Users. The commands work on the store, also while nodes serve from it.
 
 use super::companies::{in_directory, text_of};
+use super::credentials::reset_password;
 use super::operate::load;
 use super::outcome::{CommandError, Done};
 use super::report;
@@ -58,6 +59,8 @@ pub(crate) enum UserCommand {
     Delete(One),
     /// Remove the locks after failed logins with a name
     Unlock(One),
+    /// Make a token with which a user sets a new password within 15 minutes
+    ResetPassword(One),
 }
 
 #[derive(Debug, Args)]
@@ -191,6 +194,7 @@ pub(super) fn run(config: Option<&Path>, command: &UserCommand) -> Done {
             let user = with_user(&config, "user delete", user, work)?;
             report::line(format_args!("user {} deleted", user.email));
         }
+        UserCommand::ResetPassword(user) => return reset_password(&config, &user.email),
         UserCommand::Unlock(user) => {
             let work = async |directory: &Directory, user: User| {
                 directory.unlock_user(caller, user.id).await

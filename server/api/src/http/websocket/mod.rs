@@ -17,6 +17,7 @@ use vultus_core::Error;
 
 use super::node::Node;
 use super::peer::ClientAddress;
+use super::post::client_info;
 use super::request_id::RequestId;
 use super::{credentials, respond};
 
@@ -41,7 +42,7 @@ pub(super) fn upgrade(
         return respond::refusal_with(StatusCode::FORBIDDEN, &error, &request_id);
     }
     let token = credentials::token(headers);
-    let base_url = node.base_url(headers);
+    let (base_url, from) = (node.base_url(headers), client_info(client, headers));
     let limits = node.api.limits();
     let message_bytes = limits.body_bytes;
     let write_buffer = MAX_WRITE_BUFFER_BYTES.max(limits.answer.bytes.saturating_add(FRAME_BYTES));
@@ -53,7 +54,7 @@ pub(super) fn upgrade(
         .max_message_size(message_bytes)
         .max_frame_size(message_bytes)
         .on_upgrade(move |websocket| {
-            let origin = socket::Origin { request_id, base_url, client, token };
+            let origin = socket::Origin { request_id, base_url, client: from, token };
             socket::Socket::new(node, origin, websocket).run()
         })
         .into_response()

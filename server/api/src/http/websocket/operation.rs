@@ -7,18 +7,17 @@ use futures::{FutureExt, StreamExt, stream};
 use crate::graphql::context::{Auth, RequestContext};
 use crate::graphql::{RawRequest, RefusedRequest};
 use crate::http::node::Node;
-use crate::http::peer::ClientAddress;
 use crate::http::post::{BODY_COST, owner};
 use crate::http::request_id::RequestId;
 use vultus_core::Principal;
-use vultus_service::NextAnswer;
+use vultus_service::{ClientInfo, NextAnswer};
 
 /// What an operation needs of its connection.
 pub(in crate::http) struct Operation {
     pub(in crate::http) node: Node,
     pub(in crate::http) request_id: RequestId,
     pub(in crate::http) base_url: String,
-    pub(in crate::http) client: ClientAddress,
+    pub(in crate::http) client: ClientInfo,
     pub(in crate::http) principal: Principal,
     pub(in crate::http) next: NextAnswer,
 }
@@ -55,7 +54,7 @@ impl Operation {
         let request_id = self.request_id.as_str().to_owned();
         let context =
             RequestContext::new(self.node.services.clone(), auth, request_id, self.base_url)
-                .with_client(self.client.0)
+                .with_client(self.client)
                 .with_next_answer(self.next)
                 .with_memory(reserved);
         Ok(self.node.api.stream(prepared, context))

@@ -24,11 +24,10 @@ use super::protocol::{
 use super::rights::{Rights, closing_of};
 use crate::graphql::RawRequest;
 use crate::http::node::Node;
-use crate::http::peer::ClientAddress;
 use crate::http::request_id::RequestId;
 use crate::http::respond::never_ran;
 use crate::problem::log_fault;
-use vultus_service::Authenticated;
+use vultus_service::{Authenticated, ClientInfo};
 
 /// Maximum time until `connection_init`.
 const INIT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,7 +43,7 @@ type CheckedToken = (String, vultus_core::Result<Authenticated>);
 pub(super) struct Origin {
     pub(super) request_id: RequestId,
     pub(super) base_url: String,
-    pub(super) client: ClientAddress,
+    pub(super) client: ClientInfo,
     /// The token in the headers.
     pub(super) token: Option<String>,
 }
@@ -268,7 +267,7 @@ impl Socket {
             node: self.node.clone(),
             request_id: self.origin.request_id.clone(),
             base_url: self.origin.base_url.clone(),
-            client: self.origin.client,
+            client: self.origin.client.clone(),
             principal: rights.principal().clone(),
             next: next.clone(),
         };
