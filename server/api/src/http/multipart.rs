@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures::future::maybe_done;
 use multer::{Field, Multipart};
 use vultus_core::{Error, Result};
+use vultus_service::{UploadSink, UploadedFile};
 
 use super::body::{BodyError, BodySource};
 use crate::graphql::PreparedRequest;
@@ -42,6 +43,18 @@ pub(crate) trait Spool: Send {
     fn write(&mut self, bytes: Bytes) -> impl Future<Output = Result<()>> + Send;
     /// Completes the file.
     fn finish(self, name: Option<String>) -> impl Future<Output = Result<Self::File>> + Send;
+}
+
+impl Spool for UploadSink {
+    type File = UploadedFile;
+
+    async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        UploadSink::write(self, &bytes).await
+    }
+
+    async fn finish(self, name: Option<String>) -> Result<UploadedFile> {
+        UploadSink::finish(self, name).await
+    }
 }
 
 /// A request with its files: the variable of each file holds the [`marker`] of its index.

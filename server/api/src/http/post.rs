@@ -7,7 +7,6 @@ use axum::extract::{Extension, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 use parking_lot::Mutex;
@@ -17,7 +16,7 @@ use super::accept::AnswerType;
 use super::body::BodySource;
 use super::content_type::{ContentType, has_encoding};
 use super::held_body::HeldBody;
-use super::multipart::{MultipartLimits, Spool, Upload};
+use super::multipart::{MultipartLimits, Upload};
 use super::node::Node;
 use super::peer::ClientAddress;
 use super::request::Requests;
@@ -395,17 +394,5 @@ pub(super) fn owner(auth: &Auth) -> Owner {
             Owner::User(owner.company, owner.user)
         }
         Auth::Refused(_) | Auth::Absent => Owner::Stranger,
-    }
-}
-
-impl Spool for UploadSink {
-    type File = UploadedFile;
-
-    async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        UploadSink::write(self, &bytes).await
-    }
-
-    async fn finish(self, name: Option<String>) -> Result<UploadedFile> {
-        UploadSink::finish(self, name).await
     }
 }
