@@ -41,6 +41,8 @@ impl Installation {
             name: "c".into(),
             wrapped_key: master.make_company_key(id),
             created_at: at(0),
+            suspended_at: None,
+            deleting_at: None,
         };
         store.create_company(&company).await.unwrap();
         Self { folder, store, blobs, master, company }

@@ -21,7 +21,7 @@ use vultus_service::{AnswerSlot, AnswerSlots, NextAnswer, Services};
 
 use super::accept::AnswerType;
 use super::body::BodySource;
-use super::post::{BODY_COST, Exchange, owner};
+use super::post::{BODY_COST, Exchange, client_info, owner};
 use super::request_id::RequestId;
 use super::websocket::{Operation, Rights};
 use super::{body, credentials, request, respond};
@@ -132,7 +132,7 @@ impl Exchange {
             node: self.node.clone(),
             request_id: self.request_id.clone(),
             base_url: self.base_url.clone(),
-            client: self.client,
+            client: client_info(self.client, &self.headers),
             principal: rights.principal().clone(),
             next: next.clone(),
         };

@@ -95,7 +95,8 @@ impl Converter {
         if let Some(kind) = wide(frame) {
             let rgb = srgb_of_wide(&mut self.to_srgb, &mut self.planar, frame, to, kind)?;
             let rgb = orientation.apply::<3>(&rgb, width * 3, width, height);
-            return Some(TrackFrame::of_rgb(&rgb, (upright_width, upright_height), pts_us));
+            let size = (upright_width, upright_height);
+            return Some(TrackFrame::of_rgb(&rgb, size, place.frame.pts_us, place.slow));
         }
         let planes = scaled(&mut self.planar, frame, to, Output::Planar)?;
         let plane = |at: usize, width: usize, height: usize| {

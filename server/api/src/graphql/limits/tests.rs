@@ -8,10 +8,11 @@ fn checked(
     introspection: Introspection,
 ) -> Result<CheckedDocument> {
     check(query, operation_name, introspection, &QueryLimits::default())
+        .map_err(|refused| refused.error)
 }
 
 fn reason_of(query: &str) -> String {
-    match check(query, None, Introspection::Refused, &QueryLimits::default()) {
+    match checked(query, None, Introspection::Refused) {
         Ok(_) => "accepted".to_owned(),
         Err(Error::LimitExceeded { reason, .. } | Error::InvalidInput { reason, .. }) => {
             reason.unwrap_or_default()

@@ -52,7 +52,8 @@ async fn read_body(body: Body) -> (Result<Upload<(Option<String>, Vec<u8>)>>, us
     let api = Api::new(Introspection::Refused, request.clone());
     let api = &api;
     let admit = |operations: Vec<u8>| async move {
-        let prepared = api.prepare(request::parse_single(&operations, api.limits())?)?;
+        let request = request::parse_single(&operations, api.limits())?;
+        let prepared = api.prepare(request).map_err(|refused| refused.error)?;
         let begin = move || {
             counter.fetch_add(1, Ordering::SeqCst);
             Ok(Memory(Vec::new(), counter.clone()))
