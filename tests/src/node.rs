@@ -81,10 +81,14 @@ impl Node {
         if let Some(data) = &options.data {
             crate::place::unpack(data, &folder.path().join("data"));
         }
+        // In production the folder needs a lock file.
+        let plugins_dir = match options.config.contains("mode = \"production\"") {
+            true => String::new(),
+            false => format!("plugins_dir = {plugins:?}\n"),
+        };
         let config = format!(
-            "data_dir = {:?}\nplugins_dir = {:?}\nmodels_dir = {:?}\nlisten = \"127.0.0.1:0\"\n{}",
+            "data_dir = {:?}\n{plugins_dir}models_dir = {:?}\nlisten = \"127.0.0.1:0\"\n{}",
             folder.path().join("data"),
-            plugins,
             workspace_root().join("models"),
             options.config
         );

@@ -1,7 +1,6 @@
 //! GraphQL over HTTP: the audits of the specification's authors, forms of answers, queries by GET,
 //! and results as server-sent events.
 
-use futures::StreamExt;
 use reqwest::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -45,8 +44,12 @@ async fn audits_of_the_specification_pass() {
         let text = String::from_utf8(output.stdout).unwrap();
         let required = |line: &&str| line.contains("\tMUST ") || line.contains("\tSHOULD ");
         assert!(text.lines().filter(required).count() >= 30, "{text}");
-        let failed: Vec<_> =
-            text.lines().filter(required).filter(|line| !line.starts_with("ok\t")).collect();
+        // These two ask for `__type`, and introspection is off in production.
+        let applies = |line: &&str| {
+            config.is_empty() || !["\t2EA1\t", "\t28B9\t"].iter().any(|id| line.contains(id))
+        };
+        let required = text.lines().filter(required).filter(applies);
+        let failed: Vec<_> = required.filter(|line| !line.starts_with("ok\t")).collect();
         assert!(failed.is_empty(), "{failed:#?}");
     }
 }
