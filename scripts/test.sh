@@ -9,7 +9,9 @@ if [[ -d ../shared/testdata ]]; then
 else
     echo "test: larger suites skipped: ../shared/testdata not present"
 fi
-cargo build --workspace
+# With --examples, which counts as a build of tests: all libraries have the features of the tests then,
+# and `cargo test` compiles none of them again.
+cargo build --workspace --lib --bins --examples
 # A feature for plugin authors that no other crate enables.
 cargo test --quiet --workspace --features vultus-plugin-api/files --test files
 exec cargo test --workspace "$@"
