@@ -4,6 +4,7 @@
 use crate::socket::Socket;
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// A file of a request.
 #[derive(Debug, Clone)]
@@ -39,17 +40,28 @@ pub struct Client {
     headers: Vec<(String, String)>,
 }
 
+/// Uses no connection again that was idle for longer than this: the node may have closed it while
+/// the test made its media.
+const IDLE: Duration = Duration::from_secs(5);
+
+fn client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().pool_idle_timeout(IDLE)
+}
+
+fn made(builder: reqwest::ClientBuilder) -> reqwest::Client {
+    builder.build().expect("a client can be made")
+}
+
 impl Client {
     /// A client without a token.
     pub fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), http: reqwest::Client::new(), token: None, headers: Vec::new() }
+        Self { url: url.to_owned(), http: made(client()), token: None, headers: Vec::new() }
     }
 
     /// A client without a token whose connections come from another address of this machine, such
     /// as 127.0.0.2.
     pub fn from_address(url: &str, address: IpAddr) -> Self {
-        let http = reqwest::Client::builder().local_address(address).build();
-        Self { http: http.expect("a client can be made"), ..Self::new(url) }
+        Self { http: made(client().local_address(address)), ..Self::new(url) }
     }
 
     /// Sets the access token.
