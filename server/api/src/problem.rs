@@ -139,8 +139,9 @@ impl Problem {
             | Error::LimitExceeded { argument: at, reason: why, .. } => {
                 (argument, reason) = (at.as_deref(), why.as_deref());
             }
-            Error::Conflict { argument: at, existing, .. } => {
-                (argument, existing_id) = (at.as_deref(), existing.as_deref());
+            Error::Conflict { argument: at, existing, reason: why, .. } => {
+                (argument, reason) = (at.as_deref(), why.as_deref());
+                existing_id = existing.as_deref();
             }
             Error::Unavailable { retry_after: after, .. } => retry_after = Some(*after),
         }

@@ -21,6 +21,10 @@ pub enum Action {
     SuspendCompany,
     /// Erase a company with everything that belongs to it.
     DeleteCompany,
+    /// Read the policies of companies.
+    ViewPolicy,
+    /// Change the policy of a company.
+    ChangePolicy,
     /// Read folders, media, analyses and artifacts.
     ViewFolder,
     /// Create a folder.
@@ -39,6 +43,12 @@ pub enum Action {
     CancelAnalysis,
     /// Judge media at once, without storing them.
     Check,
+    /// Read which cases wait for a decision, and figures of decisions.
+    ViewCase,
+    /// Claim and decide cases, release own claims and undo own decisions.
+    Decide,
+    /// Undo decisions of others, and release cases that others have claimed.
+    ManageDecisions,
     /// Read users.
     ViewUser,
     /// Create a user.
@@ -54,12 +64,14 @@ pub enum Action {
 }
 
 /// All actions, in the order of the table.
-pub const ACTIONS: [Action; 20] = [
+pub const ACTIONS: [Action; 25] = [
     Action::ViewCompany,
     Action::CreateCompany,
     Action::ChangeCompany,
     Action::SuspendCompany,
     Action::DeleteCompany,
+    Action::ViewPolicy,
+    Action::ChangePolicy,
     Action::ViewFolder,
     Action::CreateFolder,
     Action::ChangeFolder,
@@ -69,6 +81,9 @@ pub const ACTIONS: [Action; 20] = [
     Action::RequestAnalysis,
     Action::CancelAnalysis,
     Action::Check,
+    Action::ViewCase,
+    Action::Decide,
+    Action::ManageDecisions,
     Action::ViewUser,
     Action::CreateUser,
     Action::ChangeUser,
@@ -114,6 +129,8 @@ const fn row(action: Action) -> [Option<Reach>; 6] {
         ChangeCompany =>   [ALL, NO,  NO,  NO,  NO,  CO],
         SuspendCompany =>  [ALL, NO,  NO,  NO,  NO,  NO],
         DeleteCompany =>   [ALL, NO,  NO,  NO,  NO,  NO],
+        ViewPolicy =>      [ALL, ALL, NO,  NO,  CO,  CO],
+        ChangePolicy =>    [ALL, NO,  NO,  NO,  NO,  CO],
         ViewFolder =>      [ALL, ALL, OWN, CO,  CO,  CO],
         CreateFolder =>    [ALL, NO,  OWN, CO,  NO,  CO],
         ChangeFolder =>    [ALL, ALL, OWN, CO,  CO,  CO],
@@ -123,6 +140,9 @@ const fn row(action: Action) -> [Option<Reach>; 6] {
         RequestAnalysis => [ALL, NO,  OWN, CO,  CO,  CO],
         CancelAnalysis =>  [ALL, NO,  OWN, CO,  CO,  CO],
         Check =>           [ALL, NO,  OWN, CO,  CO,  CO],
+        ViewCase =>        [ALL, ALL, NO,  NO,  CO,  CO],
+        Decide =>          [NO,  ALL, NO,  NO,  CO,  NO],
+        ManageDecisions => [ALL, NO,  NO,  NO,  NO,  CO],
         ViewUser =>        [ALL, ALL, OWN, CO,  CO,  CO],
         CreateUser =>      [ALL, NO,  NO,  NO,  NO,  CO],
         ChangeUser =>      [ALL, OWN, OWN, OWN, OWN, CO],
@@ -135,8 +155,9 @@ const fn row(action: Action) -> [Option<Reach>; 6] {
 /// The scope that an API key needs for an action.
 pub const fn key_scope(action: Action) -> KeyScope {
     match action {
-        Action::ViewCompany => KeyScope::CompaniesRead,
-        Action::CreateCompany
+        Action::ViewCompany | Action::ViewPolicy => KeyScope::CompaniesRead,
+        Action::ChangePolicy
+        | Action::CreateCompany
         | Action::ChangeCompany
         | Action::SuspendCompany
         | Action::DeleteCompany => KeyScope::CompaniesWrite,
@@ -144,6 +165,9 @@ pub const fn key_scope(action: Action) -> KeyScope {
         Action::CreateFolder | Action::ChangeFolder | Action::AddMedia => KeyScope::FoldersWrite,
         Action::DeleteFolder | Action::DeleteMedia => KeyScope::FoldersDelete,
         Action::RequestAnalysis | Action::CancelAnalysis | Action::Check => KeyScope::AnalysesStart,
+        Action::ViewCase => KeyScope::DecisionsRead,
+        Action::Decide => KeyScope::DecisionsWrite,
+        Action::ManageDecisions => KeyScope::DecisionsManage,
         Action::ViewUser => KeyScope::UsersRead,
         Action::ViewAudit => KeyScope::AuditRead,
         Action::CreateUser | Action::ChangeUser | Action::ManageUser | Action::DeleteUser => {
@@ -191,12 +215,19 @@ fn reached(caller: &Principal, action: Action) -> Result<Reached> {
     }
 }
 
-/// The command line administers companies and users, and has no folders.
+/// The command line administers companies, users and decisions. It has no folders, and takes no
+/// decisions, because it is no person.
 fn local(action: Action) -> Result<Reached> {
-    use KeyScope::{AuditRead, CompaniesRead, CompaniesWrite, UsersRead, UsersWrite};
     match key_scope(action) {
-        AuditRead | CompaniesRead | CompaniesWrite | UsersRead | UsersWrite => {
-            Ok(Reached::Everything)
+        KeyScope::AuditRead
+        | KeyScope::CompaniesRead
+        | KeyScope::CompaniesWrite
+        | KeyScope::DecisionsRead
+        | KeyScope::DecisionsManage
+        | KeyScope::UsersRead
+        | KeyScope::UsersWrite => Ok(Reached::Everything),
+        KeyScope::DecisionsWrite => {
+            Err(Error::Forbidden("the command line takes no decisions".to_owned()))
         }
         KeyScope::FoldersRead
         | KeyScope::FoldersWrite

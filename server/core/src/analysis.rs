@@ -1,5 +1,6 @@
 //! Analyses: states, verdicts, reasons and provenance.
 
+use crate::decision::Decisions;
 use crate::ids::{AnalysisId, ArtifactId, FolderId, GroupId, MediaId, RunId};
 use crate::json::JsonText;
 use crate::part::Part;
@@ -131,8 +132,10 @@ pub struct Analysis {
     pub kind: String,
     /// State.
     pub state: AnalysisState,
-    /// The verdict; only when FINISHED.
+    /// The machine's verdict; only when FINISHED. [`Analysis::verdict`] is the one that counts.
     pub resolution: Option<Resolution>,
+    /// The decisions of people.
+    pub decisions: Decisions,
     /// Reasons for the verdict.
     pub reasons: Vec<Reason>,
     /// Fraction done, 0–1.
@@ -166,10 +169,14 @@ pub struct Analysis {
 }
 
 impl Analysis {
-    /// Erases everything that came from its media. What stays says that it took place and how it
-    /// ended: state, verdict, code of a failure, request and times.
+    /// Erases everything that came from its media, and what people wrote about them. What stays
+    /// says that it took place and how it ended: state, verdict, decisions, code of a failure,
+    /// request and times.
     pub fn erase_details(&mut self, now: OffsetDateTime) {
         self.reasons.clear();
+        for decision in &mut self.decisions.taken {
+            decision.comment = None;
+        }
         self.result = None.into();
         self.provenance = Provenance::default();
         if let Some(failure) = &mut self.failure {

@@ -42,6 +42,8 @@ pub enum Error {
         message: String,
         /// Id of the object that exists already.
         existing: Option<String>,
+        /// Stable code of the refusal, where there is one.
+        reason: Option<String>,
     },
     /// A limit was exceeded.
     #[error("{message}")]

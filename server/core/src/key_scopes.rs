@@ -34,14 +34,20 @@ key_scopes! {
     FoldersDelete = "folders:delete";
     /// Start and cancel analyses, and run instant checks.
     AnalysesStart = "analyses:start";
-    /// Read companies.
+    /// Read companies and their policies.
     CompaniesRead = "companies:read";
-    /// Create, change, suspend and delete companies.
+    /// Create, change, suspend and delete companies, and change their policies.
     CompaniesWrite = "companies:write";
     /// Read users.
     UsersRead = "users:read";
     /// Create, change, disable and delete users.
     UsersWrite = "users:write";
+    /// Read which cases wait for a decision, and figures of decisions.
+    DecisionsRead = "decisions:read";
+    /// Decide cases, and undo own decisions.
+    DecisionsWrite = "decisions:write";
+    /// Undo decisions of others, and release cases that others have claimed.
+    DecisionsManage = "decisions:manage";
     /// Read the audit log.
     AuditRead = "audit:read";
 }

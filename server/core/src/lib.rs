@@ -5,7 +5,9 @@
 pub mod account;
 pub mod analysis;
 pub mod clock;
+pub mod company_policy;
 pub mod credentials;
+pub mod decision;
 pub mod error;
 pub mod fair;
 pub mod folder;
@@ -27,6 +29,11 @@ pub use analysis::{
     Analysis, AnalysisFailure, AnalysisState, Artifact, Provenance, Reason, Resolution,
 };
 pub use clock::Clock;
+pub use company_policy::{CompanyPolicy, PolicyRules};
+pub use decision::{
+    Choice, Claim, Comment, Decision, DecisionRefusal, DecisionRule, DecisionTerms, Decisions,
+    FourEyes, NewDecision, Released, UndoDecision, Undone,
+};
 pub use error::{Error, Result};
 pub use folder::{AnalysisGroup, Folder, FolderState};
 pub use ids::*;

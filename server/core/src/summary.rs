@@ -15,6 +15,8 @@ pub struct FolderVerdict {
     pub state: FolderState,
     /// The verdict; absent until the folder is finished, and while the verdict is stale.
     pub resolution: Option<Resolution>,
+    /// The same of the machine's verdicts alone, whatever people decided.
+    pub system_resolution: Option<Resolution>,
     /// Whether a usable medium was added or deleted after the newest analyses were requested.
     pub stale: bool,
     /// The verdict of the newest finished group alone, which the Oz API calls the folder's verdict.
@@ -44,6 +46,7 @@ pub fn verdict(analyses: &[Analysis], media_changed_at: Option<OffsetDateTime>) 
         return FolderVerdict {
             state: FolderState::Empty,
             resolution: None,
+            system_resolution: None,
             stale: false,
             last_group_resolution,
         };
@@ -57,18 +60,22 @@ pub fn verdict(analyses: &[Analysis], media_changed_at: Option<OffsetDateTime>) 
     } else {
         FolderState::Finished
     };
-    let resolution = match state {
-        FolderState::Finished if !stale => worst(newest.iter().copied()),
+    let (resolution, system_resolution) = match state {
+        FolderState::Finished if !stale => (
+            worst(newest.iter().copied()),
+            newest.iter().filter_map(|analysis| analysis.resolution).max(),
+        ),
         FolderState::Finished
         | FolderState::Empty
         | FolderState::Processing
-        | FolderState::Failed => None,
+        | FolderState::Failed => (None, None),
     };
-    FolderVerdict { state, resolution, stale, last_group_resolution }
+    FolderVerdict { state, resolution, system_resolution, stale, last_group_resolution }
 }
 
-fn worst<'a>(analyses: impl Iterator<Item = &'a Analysis>) -> Option<Resolution> {
-    analyses.filter_map(|analysis| analysis.resolution).max()
+/// The worst of the verdicts that count.
+pub fn worst<'a>(analyses: impl Iterator<Item = &'a Analysis>) -> Option<Resolution> {
+    analyses.filter_map(Analysis::verdict).max()
 }
 
 fn last_group(analyses: &[Analysis]) -> Option<Resolution> {
@@ -87,7 +94,8 @@ fn last_group(analyses: &[Analysis]) -> Option<Resolution> {
 mod tests {
     use super::*;
     use crate::analysis::Provenance;
-    use crate::ids::{AnalysisId, FolderId, GroupId, RunId};
+    use crate::decision::{Choice, Decision, Decisions};
+    use crate::ids::{AnalysisId, FolderId, GroupId, RunId, UserId};
     use crate::json::JsonText;
     use crate::part::Part;
     use uuid::Uuid;
@@ -112,6 +120,7 @@ mod tests {
             kind: kind.to_owned(),
             state,
             resolution,
+            decisions: Decisions::default(),
             reasons: vec![],
             progress: 0.0,
             media: vec![],
@@ -146,6 +155,32 @@ mod tests {
             let verdict =
                 verdict(&[finished(1, "liveness", first), finished(1, "face_match", second)], None);
             assert_eq!((verdict.state, verdict.resolution), (FolderState::Finished, Some(worst)));
+        }
+    }
+
+    #[test]
+    fn decision_counts_and_the_verdict_of_the_machine_stays() {
+        use Resolution::{Declined, OperatorRequired, Success};
+        for (choice, machine, counts) in [
+            (Choice::Accept, OperatorRequired, Success),
+            (Choice::Decline, OperatorRequired, Declined),
+            (Choice::Accept, Declined, Success),
+            (Choice::Decline, Success, Declined),
+        ] {
+            let mut doubtful = finished(1, "liveness", machine);
+            doubtful.decisions.taken.push(Decision {
+                by: UserId(Uuid::nil()),
+                choice,
+                reason_code: None,
+                comment: None,
+                at: at(2),
+                took_ms: None,
+            });
+            let verdict = verdict(&[doubtful, finished(1, "face_match", Success)], None);
+            assert_eq!(
+                (verdict.resolution, verdict.system_resolution, verdict.last_group_resolution),
+                (Some(counts), Some(machine), Some(counts)),
+            );
         }
     }
 

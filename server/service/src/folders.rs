@@ -62,8 +62,8 @@ pub(crate) async fn of_folder_write(
         _ => false,
     };
     match of_store(error) {
-        Error::Conflict { argument, message, .. } if !is_visible => {
-            Error::Conflict { argument, message, existing: None }
+        Error::Conflict { argument, message, reason, .. } if !is_visible => {
+            Error::Conflict { argument, message, existing: None, reason }
         }
         other => other,
     }

@@ -42,6 +42,8 @@ enum WakeFor {
 
 #[derive(Default)]
 struct Watchers {
+    /// Number of changes of the cases that wait for a decision.
+    cases: watch::Sender<u64>,
     by_folder: HashMap<FolderId, watch::Sender<Changes>>,
     prune_at: usize,
 }
@@ -56,7 +58,20 @@ impl Hub {
         watchers.by_folder.entry(id).or_default().subscribe()
     }
 
+    /// Changes of the cases that wait for a decision.
+    pub(crate) fn watch_cases(&self) -> watch::Receiver<u64> {
+        self.0.lock().cases.subscribe()
+    }
+
+    fn wake_for_cases(&self) {
+        self.0.lock().cases.send_modify(|changes| *changes += 1);
+    }
+
     fn wake(&self, change: FolderChange) {
+        // An erased folder takes its cases with it.
+        if change.revision == 0 {
+            self.wake_for_cases();
+        }
         let wake_for = if change.may_settle { WakeFor::FinalAnalysis } else { WakeFor::AnyChange };
         let mut watchers = self.0.lock();
         match watchers.by_folder.get(&change.folder_id) {
@@ -83,7 +98,11 @@ impl Hub {
             };
             match change {
                 Some(Change::Folder(change)) => self.wake(change),
-                Some(Change::Missed) => self.wake_all(),
+                Some(Change::Cases) => self.wake_for_cases(),
+                Some(Change::Missed) => {
+                    self.wake_all();
+                    self.wake_for_cases();
+                }
                 None => return,
             }
         }

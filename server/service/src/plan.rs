@@ -13,8 +13,8 @@ use uuid::Uuid;
 use vultus_core::analysis::TakenMedium;
 use vultus_core::slots::{self, Candidate, Mismatch};
 use vultus_core::{
-    Analysis, AnalysisGroup, AnalysisId, AnalysisState, Error, Folder, FolderId, GroupId,
-    JsonLimits, JsonText, Medium, Part, Provenance, Result, RunId,
+    Analysis, AnalysisGroup, AnalysisId, AnalysisState, Decisions, Error, Folder, FolderId,
+    GroupId, JsonLimits, JsonText, Medium, Part, Provenance, Result, RunId,
 };
 use vultus_store::{NewGroup, NewRun};
 
@@ -214,6 +214,7 @@ fn queued(
         kind: plan.offered.kind.clone(),
         state: AnalysisState::Queued,
         resolution: None,
+        decisions: Decisions::default(),
         reasons: Vec::new(),
         progress: 0.0,
         media: plan.media,

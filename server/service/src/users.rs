@@ -88,6 +88,7 @@ impl Directory {
             argument: Some("input.email".to_owned()),
             message: "this e-mail is already used".to_owned(),
             existing: visible.then(|| existing.to_owned()),
+            reason: None,
         }
     }
 

@@ -7,11 +7,13 @@ mod api_keys;
 mod archive;
 mod audit_log;
 mod blob_index;
+mod cases;
 mod challenges;
 mod directory;
 mod events;
 mod folders;
 mod installation;
+mod policies;
 mod queue;
 mod sessions;
 

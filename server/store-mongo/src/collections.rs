@@ -3,8 +3,8 @@
 
 use super::documents::{
     AnalysisDocument, ApiKeyDocument, AttemptsDocument, AuditDocument, AuditHeadDocument,
-    CompanyDocument, FolderDocument, GroupDocument, KeyDocument, MediumDocument, ResetDocument,
-    RunDocument, SessionDocument, TokenDocument, UserDocument,
+    CompanyDocument, FolderDocument, GroupDocument, KeyDocument, MediumDocument, PolicyDocument,
+    ResetDocument, RunDocument, SessionDocument, TokenDocument, UserDocument,
 };
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
@@ -22,6 +22,7 @@ pub(super) struct Collections {
     pub(super) password_resets: Collection<ResetDocument>,
     pub(super) api_keys: Collection<ApiKeyDocument>,
     pub(super) login_attempts: Collection<AttemptsDocument>,
+    pub(super) policies: Collection<PolicyDocument>,
     pub(super) folders: Collection<FolderDocument>,
     pub(super) media: Collection<MediumDocument>,
     pub(super) groups: Collection<GroupDocument>,
@@ -37,7 +38,7 @@ pub(super) struct Collections {
 }
 
 /// Names of all collections.
-pub(super) const NAMES: [&str; 18] = [
+pub(super) const NAMES: [&str; 19] = [
     "companies",
     "users",
     "sessions",
@@ -45,6 +46,7 @@ pub(super) const NAMES: [&str; 18] = [
     PASSWORD_RESETS,
     API_KEYS,
     "login_attempts",
+    "policies",
     FOLDERS,
     "media",
     "groups",
@@ -86,6 +88,7 @@ impl Collections {
             password_resets: database.collection(PASSWORD_RESETS),
             api_keys: database.collection(API_KEYS),
             login_attempts: database.collection("login_attempts"),
+            policies: database.collection("policies"),
             folders: database.collection(FOLDERS),
             media: database.collection("media"),
             groups: database.collection("groups"),
@@ -113,6 +116,8 @@ pub(super) fn indexes() -> Vec<(&'static str, Vec<IndexModel>)> {
         index(fields, IndexOptions::builder().partial_filter_expression(only).build())
     };
     let plain = |fields: Document| index(fields, IndexOptions::default());
+    let waiting = || doc! { "waits_since": { "$exists": true } };
+    let decided = || doc! { "decided_at": { "$exists": true } };
     vec![
         ("users", vec![unique(doc! { "email": 1 }), plain(doc! { "company_id": 1, "_id": 1 })]),
         ("sessions", vec![plain(doc! { "user_id": 1, "_id": 1 }), forget(doc! { "forget_at": 1 })]),
@@ -127,6 +132,7 @@ pub(super) fn indexes() -> Vec<(&'static str, Vec<IndexModel>)> {
             ],
         ),
         ("login_attempts", vec![plain(doc! { "name": 1 }), forget(doc! { "forget_at": 1 })]),
+        ("policies", vec![unique(doc! { "company_id": 1, "version": 1 })]),
         (
             "folders",
             vec![
@@ -165,6 +171,11 @@ pub(super) fn indexes() -> Vec<(&'static str, Vec<IndexModel>)> {
             vec![
                 plain(doc! { "member.folder_id": 1, "member.place": 1 }),
                 plain(doc! { "run_id": 1, "member.place": 1 }),
+                partial(doc! { "waits_since": 1, "_id": 1 }, waiting()),
+                partial(doc! { "member.company_id": 1, "waits_since": 1, "_id": 1 }, waiting()),
+                partial(doc! { "reasons.code": 1, "waits_since": 1, "_id": 1 }, waiting()),
+                partial(doc! { "decided_at": 1 }, decided()),
+                partial(doc! { "member.company_id": 1, "decided_at": 1 }, decided()),
                 index(
                     doc! { "artifacts.blob_key": 1 },
                     IndexOptions::builder().sparse(true).build(),

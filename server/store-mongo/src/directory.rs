@@ -190,6 +190,8 @@ pub(super) async fn erase_company(
         erase_user(transaction, user, now).await?;
     }
     let Transaction { session, collections, .. } = &mut *transaction;
+    let of_company = doc! { "company_id": id(erased) };
+    collections.policies.delete_many(of_company).session(&mut *session).await?;
     let this = doc! { "_id": id(erased) };
     let traces = collections.database.collection::<Document>(ERASED_COMPANIES);
     let deleted = collections.companies.delete_one(this.clone()).session(&mut *session).await?;

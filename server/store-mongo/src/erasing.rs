@@ -1,5 +1,6 @@
 //! Erasing media and folders with everything that came from them.
 
+use super::cases;
 use super::collections::ANALYSES;
 use super::fault::Answer;
 use super::folder_update::touched;
@@ -82,17 +83,19 @@ fn left_of(analysis: &Analysis) -> Answer<Document> {
         Some(failure) => serialize_to_bson(&StoredFailure::from(failure))?,
         None => Bson::Null,
     };
-    Ok(doc! {
-        "$set": {
-            "reasons": [],
-            "result": null,
-            "failure": failure,
-            "provenance": serialize_to_bson(&StoredProvenance::from(&analysis.provenance))?,
-            "artifacts": [],
-            "details_erased_at": analysis.details_erased_at.map(nanoseconds),
-        },
-        "$inc": { "revision": 1_i64 },
-    })
+    // Without the comments of people.
+    let mut left = cases::fields(analysis)?;
+    left.set.extend(doc! {
+        "reasons": [],
+        "result": null,
+        "failure": failure,
+        "provenance": serialize_to_bson(&StoredProvenance::from(&analysis.provenance))?,
+        "artifacts": [],
+        "details_erased_at": analysis.details_erased_at.map(nanoseconds),
+    });
+    let mut update = left.into_document();
+    update.insert("$inc", doc! { "revision": 1_i64 });
+    Ok(update)
 }
 
 /// What a folder loses with a medium.

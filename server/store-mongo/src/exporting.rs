@@ -5,8 +5,8 @@ use super::api_keys::forget_key;
 use super::collections::Collections;
 use super::documents::{
     AnalysisDocument, ApiKeyDocument, AuditDocument, AuditHeadDocument, CompanyDocument,
-    FolderDocument, GroupDocument, KeyDocument, MediumDocument, Membership, RunDocument,
-    SessionDocument, TokenDocument, UserDocument, medium_bytes,
+    FolderDocument, GroupDocument, KeyDocument, MediumDocument, Membership, PolicyDocument,
+    RunDocument, SessionDocument, TokenDocument, UserDocument, medium_bytes,
 };
 use super::fault::{Answer, Fault, code, is_duplicate};
 use super::sweeping;
@@ -22,7 +22,8 @@ use vultus_core::{FolderId, RunId};
 use vultus_store::StoreError;
 use vultus_store::export::{
     AnalysisRecord, ApiKeyRecord, ArtifactRecord, AuditHeadRecord, AuditRecord, CompanyRecord,
-    FolderRecord, GroupRecord, IdempotencyRecord, MediumRecord, Record, SessionRecord, UserRecord,
+    FolderRecord, GroupRecord, IdempotencyRecord, MediumRecord, PolicyRecord, Record,
+    SessionRecord, UserRecord,
 };
 use vultus_store::stored::V1;
 
@@ -74,6 +75,10 @@ async fn export_all(
     for stored in all(&collections.api_keys, doc! {}, by_id.clone(), session).await? {
         let sha256 = stored.sha256.clone();
         give(records, Record::ApiKey(ApiKeyRecord { key: stored.into(), sha256 })).await?;
+    }
+    let by_version = doc! { "company_id": 1, "version": 1 };
+    for policy in all(&collections.policies, doc! {}, by_version, session).await? {
+        give(records, Record::Policy(PolicyRecord(policy.into()))).await?;
     }
     let mut after: Option<Uuid> = None;
     loop {
@@ -197,6 +202,9 @@ pub(super) async fn import(transaction: &mut Transaction<'_>, records: &[Record]
             Record::ApiKey(ApiKeyRecord { key, sha256 }) => {
                 let document = ApiKeyDocument::new(key, sha256, forget_key(key));
                 insert(transaction, |c| &c.api_keys, vec![document]).await
+            }
+            Record::Policy(PolicyRecord(policy)) => {
+                insert(transaction, |c| &c.policies, vec![PolicyDocument::from(policy)]).await
             }
             Record::Folder(folder) => import_folder(transaction, folder).await,
             Record::Idempotency(IdempotencyRecord { key, replay, created_at }) => {

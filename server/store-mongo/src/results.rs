@@ -14,7 +14,7 @@ use super::values::{id, nanoseconds};
 use mongodb::bson::{Bson, Document, Uuid, doc, serialize_to_bson};
 use std::collections::HashMap;
 use time::OffsetDateTime;
-use vultus_core::{Analysis, AnalysisFailure, AnalysisId};
+use vultus_core::{Analysis, AnalysisFailure, AnalysisId, Resolution};
 use vultus_store::names::Named;
 use vultus_store::stored::{StoredFailure, StoredProvenance};
 use vultus_store::{AnalysisResult, Applied, LeaseToken};
@@ -175,21 +175,21 @@ fn update_of(event: &RunEvent) -> Answer<Bson> {
                     artifacts.iter().map(ArtifactDocument::from).collect();
                 let reasons: Vec<ReasonDocument> =
                     reasons.iter().map(ReasonDocument::from).collect();
-                doc! {
-                    "$set": {
-                        "state": "FINISHED",
-                        "resolution": resolution.name(),
-                        "progress": 1.0,
-                        "reasons": serialize_to_bson(&reasons)?,
-                        "result": result.as_str(),
-                        "failure": null,
-                        "provenance": serialize_to_bson(&StoredProvenance::from(provenance))?,
-                        "artifacts": serialize_to_bson(&artifacts)?,
-                        "finished_at": nanoseconds(*now),
-                    },
-                    "$inc": { "revision": 1_i64 },
+                let mut set = doc! {
+                    "state": "FINISHED",
+                    "resolution": resolution.name(),
+                    "progress": 1.0,
+                    "reasons": serialize_to_bson(&reasons)?,
+                    "result": result.as_str(),
+                    "failure": null,
+                    "provenance": serialize_to_bson(&StoredProvenance::from(provenance))?,
+                    "artifacts": serialize_to_bson(&artifacts)?,
+                    "finished_at": nanoseconds(*now),
+                };
+                if *resolution == Resolution::OperatorRequired {
+                    set.insert("waits_since", nanoseconds(*now));
                 }
-                .into()
+                doc! { "$set": set, "$inc": { "revision": 1_i64 } }.into()
             }
         },
     })

@@ -1,7 +1,7 @@
 //! The version of the documents. One of the nodes that start migrates older documents; newer ones
 //! are rejected.
 
-use super::collections::{FOLDERS, NAMES, RETIRED_INDEXES, indexes};
+use super::collections::{ANALYSES, FOLDERS, NAMES, RETIRED_INDEXES, indexes};
 use super::fault::{Answer, Fault, code, is_duplicate};
 use mongodb::bson::{Document, doc};
 use mongodb::options::ReturnDocument;
@@ -13,7 +13,7 @@ use vultus_store::StoreError;
 use vultus_store::stored::{V1, Version};
 
 /// The newest version that this program knows. A released step is never edited.
-const NEWEST: i32 = 4;
+const NEWEST: i32 = 5;
 /// Id of the document with the version.
 const ID: &str = "schema";
 /// Maximum time of one step before another node takes over.
@@ -123,6 +123,7 @@ async fn step(database: &Database, version: i32) -> Answer<()> {
         3 => count_bytes(database).await,
         // Those of sessions and keys.
         4 => make_collections(database).await,
+        5 => open_cases(database).await,
         other => Err(refused(format!("there is no step to version {other}"))),
     }
 }
@@ -164,6 +165,19 @@ async fn count_bytes(database: &Database) -> Answer<()> {
     let mut merged =
         media.aggregate(vec![doc! { "$group": sums }, doc! { "$merge": into }]).await?;
     while merged.advance().await? {}
+    Ok(())
+}
+
+/// Analyses that need a person wait for a decision.
+async fn open_cases(database: &Database) -> Answer<()> {
+    make_collections(database).await?;
+    let doubtful = doc! {
+        "state": "FINISHED", "resolution": "OPERATOR_REQUIRED",
+        "waits_since": { "$exists": false }, "decisions": { "$exists": false },
+    };
+    let since = doc! { "$ifNull": ["$finished_at", "$created_at"] };
+    let analyses = database.collection::<Document>(ANALYSES);
+    analyses.update_many(doubtful, vec![doc! { "$set": { "waits_since": since } }]).await?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The change stream: writes of all nodes become notifications in this process. A lost stream is
 //! resumed; if that is not possible, readers are told that they missed changes.
 
-use super::collections::{FOLDERS, RUNS};
+use super::collections::{ANALYSES, FOLDERS, RUNS};
 use super::fault::code;
 use super::values::{counted, typed};
 use futures::StreamExt;
@@ -62,6 +62,14 @@ pub(super) async fn open(
             { "updateDescription.updatedFields.state": "QUEUED" },
         ],
     };
+    // What makes an analysis a case: `cases::fields`, and the claim.
+    let names = ["waits_since", "claim", "decided_at"];
+    let is_set = names.map(|name| {
+        doc! { format!("updateDescription.updatedFields.{name}"): { "$exists": true } }
+    });
+    let mut of_cases = is_set.to_vec();
+    of_cases.push(doc! { "updateDescription.removedFields": { "$in": names.to_vec() } });
+    let cases = doc! { "ns.coll": ANALYSES, "operationType": "update", "$or": of_cases };
     let needed = doc! {
         "operationType": 1,
         "ns": 1,
@@ -71,7 +79,8 @@ pub(super) async fn open(
         },
         "open": "$updateDescription.updatedFields.open_analyses",
     };
-    let stages = [doc! { "$match": { "$or": [folders, runs] } }, doc! { "$project": needed }];
+    let stages =
+        [doc! { "$match": { "$or": [folders, runs, cases] } }, doc! { "$project": needed }];
     Ok(database.watch().pipeline(stages).resume_after(after).await?.with_type())
 }
 
@@ -139,8 +148,10 @@ fn is_lost(error: &mongodb::error::Error) -> bool {
 }
 
 fn tell(signals: &Signals, event: &Event) {
-    if event.ns.coll == RUNS {
-        return signals.wake_for_runs();
+    match event.ns.coll.as_str() {
+        RUNS => return signals.wake_for_runs(),
+        ANALYSES => return signals.send(Change::Cases),
+        _ => {}
     }
     // A deleted folder has no revision. An update without a revision is followed, in the same
     // transaction, by one with it.

@@ -7,9 +7,9 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
-use vultus_core::{MayStart, Role, User};
+use vultus_core::{MayStart, Resolution, Role, User};
 use vultus_store::contract::{World, user_of};
-use vultus_store::{Scope, Selection, Store, StoreError};
+use vultus_store::{CaseFilter, Scope, Selection, Store, StoreError};
 use vultus_store_mongo::MongoStore;
 use vultus_tests::{Disguise, ReplicaSet};
 
@@ -234,9 +234,13 @@ async fn users_and_folders_of_version_1_are_kept() {
     let world = World::new(open(&uri).await).await;
     let administrator = User { role: Role::Admin, ..user_of(&world.company) };
     world.store.create_user(&administrator, "hash").await.expect("creating a user works");
+    let (_, doubtful) = world.finished(0, Resolution::OperatorRequired).await;
     let (folder, _) = world.queued(0, &["a"]).await;
     world.store.close().await.expect("it closes");
     let database = database(&uri).await;
+    let before = doc! { "$unset": { "waits_since": "" } };
+    let analyses = database.collection::<Document>("analyses");
+    analyses.update_many(doc! {}, before).await.expect("writing works");
     let users = database.collection::<Document>("users");
     let companies = database.collection::<Document>("companies");
     let company = companies.find_one(doc! {}).await.expect("reading works").expect("one");
@@ -261,6 +265,9 @@ async fn users_and_folders_of_version_1_are_kept() {
     let scope = Scope::Company(world.company.id);
     let folders = store.folders(scope, &[folder.id], Selection::ALL).await.expect("reading works");
     assert_eq!(folders.len(), 1, "it stays in its company");
+    let waiting = store.list_cases(scope, &CaseFilter::default(), None, 9).await;
+    let waiting = waiting.expect("listing works").0;
+    assert_eq!(waiting.iter().map(|case| case.analysis_id).collect::<Vec<_>>(), [doubtful.id]);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Erasing media and folders with everything that came from them.
 
+use super::cases;
 use super::documents::AnalysisOutcome;
 use super::fault::Answer;
 use super::folder_state::{Settles, newest_analysis, touch};
@@ -82,7 +83,7 @@ fn write_details(connection: &Connection, analysis: &Analysis) -> Answer<()> {
     let erased_at = analysis.details_erased_at.map(nanoseconds);
     let outcome = serde_json::to_string(&outcome)?;
     change(connection, sql, params![analysis.id.to_string(), outcome, erased_at])?;
-    Ok(())
+    cases::keep(connection, analysis)
 }
 
 /// Deletes all rows of a folder, also its runs, so that a write under one of their tokens is stale.

@@ -4,12 +4,12 @@ use super::documents::{GroupAnalyses, StoredReplay};
 use super::fault::Answer;
 use super::rows::{self, all, change};
 use super::values::{document, nanoseconds, optional_time, parsed, time};
-use super::{accounts, api_keys, audit, folders, sessions};
+use super::{accounts, api_keys, audit, cases, folders, policies, sessions};
 use rusqlite::{Connection, Row, params};
 use vultus_core::{FolderId, Part};
 use vultus_store::export::{
     AnalysisRecord, ArtifactRecord, AuditHeadRecord, AuditRecord, CompanyRecord, FolderRecord,
-    GroupRecord, IdempotencyRecord, MediumRecord, Record, RunRecord, UserRecord,
+    GroupRecord, IdempotencyRecord, MediumRecord, PolicyRecord, Record, RunRecord, UserRecord,
 };
 use vultus_store::{FolderContents, IdempotencyKey, Scope, Selection};
 
@@ -27,6 +27,11 @@ pub(super) fn export(connection: &Connection, give: &mut dyn FnMut(Record) -> bo
     );
     some.extend(sessions::all_sessions(connection)?.into_iter().map(Record::Session));
     some.extend(api_keys::all_api_keys(connection)?.into_iter().map(Record::ApiKey));
+    some.extend(
+        policies::all_policies(connection)?
+            .into_iter()
+            .map(|policy| Record::Policy(PolicyRecord(policy))),
+    );
     for record in some {
         if !give(record) {
             return Ok(());
@@ -121,6 +126,7 @@ pub(super) fn import(connection: &Connection, records: &[Record]) -> Answer<()> 
             Record::User(UserRecord(user)) => accounts::insert_user(connection, user)?,
             Record::Session(session) => sessions::insert_session(connection, session)?,
             Record::ApiKey(key) => api_keys::insert_api_key(connection, key)?,
+            Record::Policy(PolicyRecord(policy)) => policies::insert(connection, policy)?,
             Record::Folder(folder) => import_folder(connection, folder)?,
             Record::Idempotency(record) => import_idempotency(connection, record)?,
             Record::Audit(AuditRecord(entry)) => audit::insert(connection, entry)?,
@@ -171,6 +177,7 @@ fn import_folder(connection: &Connection, record: &FolderRecord) -> Answer<()> {
     }
     for AnalysisRecord(analysis) in &record.analyses {
         rows::insert_analysis(connection, id, analysis)?;
+        cases::keep(connection, analysis)?;
     }
     for ArtifactRecord(artifact) in &record.artifacts {
         rows::insert_artifact(connection, artifact)?;

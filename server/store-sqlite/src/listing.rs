@@ -18,13 +18,13 @@ const IDLE: &str = "NOT EXISTS (SELECT 1 FROM analyses a
 
 /// Conditions that are joined with AND, and the values of their `?` in order.
 #[derive(Default)]
-struct Conditions {
-    sql: Vec<&'static str>,
-    values: Vec<Value>,
+pub(super) struct Conditions {
+    pub(super) sql: Vec<&'static str>,
+    pub(super) values: Vec<Value>,
 }
 
 impl Conditions {
-    fn and(&mut self, sql: &'static str, values: impl IntoIterator<Item = Value>) {
+    pub(super) fn and(&mut self, sql: &'static str, values: impl IntoIterator<Item = Value>) {
         self.sql.push(sql);
         self.values.extend(values);
     }

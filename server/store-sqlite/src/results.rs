@@ -1,6 +1,7 @@
 //! Events of analyses: entered, progress, verdict or failure, cancelled. Under a lease each write
 //! checks the token first.
 
+use super::cases;
 use super::documents::AnalysisOutcome;
 use super::fault::Answer;
 use super::folder_state::{Settles, touch};
@@ -102,6 +103,7 @@ pub(super) fn apply_result(
                 result.as_str(),
             ];
             change(connection, sql, arguments)?;
+            cases::open(connection, effects, id, (*resolution, reasons), now)?;
             for artifact in artifacts {
                 refuse_swept(connection, &artifact.blob_key)?;
                 rows::insert_artifact(

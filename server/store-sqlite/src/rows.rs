@@ -6,10 +6,14 @@ use super::documents::{
 };
 use super::fault::Answer;
 use super::values::{document, name, nanoseconds, optional_name, optional_time, parsed, time};
+use rusqlite::types::Type;
 use rusqlite::{Connection, Params, Row, params};
-use vultus_core::{Analysis, AnalysisGroup, Artifact, Folder, FolderId, JsonText, Medium, Part};
+use vultus_core::{
+    Analysis, AnalysisGroup, Artifact, Decisions, Folder, FolderId, JsonText, Medium, Part,
+};
 use vultus_store::StoreError;
 use vultus_store::names::Named;
+use vultus_store::stored::StoredDecisions;
 
 /// Columns of [`folder`], of `folders f`.
 pub(super) const FOLDER: &str =
@@ -99,12 +103,17 @@ pub(super) fn insert_medium(
 pub(super) const ANALYSIS: &str =
     "a.id, a.folder_id, a.group_id, a.run_id, a.kind, a.state, a.resolution, a.progress,
     a.request_doc, a.outcome_doc, a.attempts, a.deaths, a.timeout_ms, a.created_at, a.started_at,
-    a.finished_at, a.revision, a.details_erased_at";
+    a.finished_at, a.revision, a.details_erased_at,
+    (SELECT c.decisions_doc FROM cases c WHERE c.analysis_id = a.id)";
 
 /// An analysis out of [`ANALYSIS`], without parameters and result.
 pub(super) fn analysis(row: &Row<'_>) -> rusqlite::Result<Analysis> {
     let request: AnalysisRequest = document(row, 8)?;
     let outcome: AnalysisOutcome = document(row, 9)?;
+    let decisions = match row.get_ref(18)?.data_type() {
+        Type::Null => Decisions::default(),
+        _ => document::<StoredDecisions>(row, 18)?.into(),
+    };
     Ok(Analysis {
         id: parsed(row, 0)?,
         folder_id: parsed(row, 1)?,
@@ -113,6 +122,7 @@ pub(super) fn analysis(row: &Row<'_>) -> rusqlite::Result<Analysis> {
         kind: row.get(4)?,
         state: name(row, 5)?,
         resolution: optional_name(row, 6)?,
+        decisions,
         reasons: outcome.reasons.into_iter().map(Into::into).collect(),
         progress: row.get(7)?,
         media: request.media.into_iter().map(Into::into).collect(),

@@ -7,7 +7,7 @@ use vultus_store::StoreError;
 
 /// Migration steps in order; step `n` (from 0) leads to version `n + 1`. A released step is never
 /// edited.
-const STEPS: [&str; 12] = [
+const STEPS: [&str; 13] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
@@ -20,6 +20,7 @@ const STEPS: [&str; 12] = [
     include_str!("schema/0010.sql"),
     include_str!("schema/0011.sql"),
     include_str!("schema/0012.sql"),
+    include_str!("schema/0014.sql"),
 ];
 
 /// The newest version.
@@ -141,6 +142,43 @@ mod tests {
         assert_eq!(of("request_doc", "done").as_deref(), Some(r#"{"v":1,"media":[]}"#));
         let outcome = Some(r#"{"v":1,"reasons":[],"failure":null}"#);
         assert_eq!(of("outcome_doc", "done").as_deref(), outcome);
+    }
+
+    #[test]
+    fn doubtful_analyses_of_version_3_wait_for_a_decision() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        for step in &STEPS[..3] {
+            connection.execute_batch(step).unwrap();
+        }
+        connection.pragma_update(None, "user_version", 3).unwrap();
+        let rows = r#"
+            INSERT INTO companies (id, name, created_at) VALUES ('c', 'c', 0);
+            INSERT INTO users (id, company_id, email, name, role, is_service, password_hash,
+                created_at) VALUES ('u', 'c', 'e', 'n', 'ADMIN', 0, 'h', 0);
+            INSERT INTO folders (id, company_id, owner_id, metadata, created_at, updated_at,
+                revision) VALUES ('f', 'c', 'u', '{}', 0, 0, 1);
+            INSERT INTO analysis_groups (id, folder_id, analyses_doc, created_at)
+                VALUES ('g', 'f', '{}', 0);
+            INSERT INTO runs (id, folder_id, pool, state, turn_at)
+                VALUES ('r', 'f', 'p', 'DONE', 0);
+            INSERT INTO analyses (id, folder_id, group_id, run_id, kind, state, resolution,
+                progress, request_doc, outcome_doc, attempts, deaths, timeout_ms, created_at,
+                finished_at, revision)
+            VALUES ('doubtful', 'f', 'g', 'r', 'k', 'FINISHED', 'OPERATOR_REQUIRED', 1, '{}',
+                    '{"v":1,"reasons":[{"code":"A"},{"code":"B"}],"result":null}', 1, 0, 1, 5, 7, 1),
+                ('accepted', 'f', 'g', 'r', 'k', 'FINISHED', 'SUCCESS', 1, '{}',
+                    '{"v":1,"reasons":[],"result":null}', 1, 0, 1, 5, 7, 1);"#;
+        connection.execute_batch(rows).unwrap();
+        migrate(&mut connection).unwrap();
+        let sql = "SELECT analysis_id, company_id, reason_codes, waits_since FROM cases";
+        let found: Vec<(String, String, String, i64)> = connection
+            .prepare(sql)
+            .unwrap()
+            .query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+            .unwrap()
+            .collect::<rusqlite::Result<_>>()
+            .unwrap();
+        assert_eq!(found, [("doubtful".into(), "c".into(), " A B ".into(), 7)]);
     }
 
     #[test]

@@ -339,6 +339,7 @@ impl Loop {
                 sql("RELEASE command")?;
                 effects.changes.append(&mut own.changes);
                 effects.run_waiting |= own.run_waiting;
+                effects.cases_changed |= own.cases_changed;
             } else {
                 sql("ROLLBACK TO command; RELEASE command")?;
             }
@@ -361,6 +362,9 @@ impl Loop {
     fn announce(&self, effects: &Effects) {
         for change in merged(&effects.changes) {
             self.signals.send(Change::Folder(change));
+        }
+        if effects.cases_changed {
+            self.signals.send(Change::Cases);
         }
         if effects.run_waiting {
             self.signals.wake_for_runs();

@@ -11,13 +11,16 @@ mod accounts;
 mod api_keys;
 mod audit;
 mod blobs;
+mod cases;
 mod challenges;
 mod changes;
+mod decisions;
 mod directory;
 mod erasing;
 mod fixtures;
 mod folders;
 mod listing;
+mod policies;
 mod queue;
 mod reading;
 mod results;
@@ -119,6 +122,27 @@ macro_rules! contract_tests {
                 cancelled_analysis_stays_cancelled,
                 concurrent_writes_to_one_run_count_once_each,
                 concurrent_writes_to_many_runs_get_separate_answers,
+            }
+            decisions {
+                decision_is_kept_beside_the_verdict,
+                refused_decision_changes_nothing,
+                concurrent_decisions_settle_once,
+                undone_decision_leaves_the_verdict_of_the_machine,
+                deleting_a_medium_erases_comments,
+            }
+            policies {
+                policy_keeps_all_its_versions,
+                concurrent_changes_of_a_policy_make_one_version,
+                decisions_follow_the_policy_of_their_beginning,
+            }
+            cases {
+                cases_that_wait_are_listed_oldest_first,
+                case_filters_select_exactly_what_matches,
+                a_hundred_people_claim_no_case_twice,
+                claim_is_renewed_released_and_taken_over,
+                changes_of_cases_are_announced,
+                decisions_of_a_period_are_found,
+                imported_cases_wait,
             }
             reading {
                 folder_is_read_as_it_was_written,

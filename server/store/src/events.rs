@@ -23,6 +23,9 @@ pub struct ChangeStream(broadcast::Receiver<Change>);
 pub enum Change {
     /// One folder changed.
     Folder(FolderChange),
+    /// The cases that wait for a decision, or their claims, changed. The erasure of a folder is not
+    /// announced by this.
+    Cases,
     /// Changes were missed: read every watched folder again.
     Missed,
 }

@@ -14,9 +14,9 @@ use time::OffsetDateTime;
 use vultus_core::analysis::TakenMedium;
 use vultus_core::{
     Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, AnalysisState, ApiKeyId, Artifact,
-    ArtifactId, AuditEntryId, CompanyId, Folder, FolderId, GroupId, JsonText, MayStart, MediaId,
-    MediaKind, Medium, Part, Provenance, Reason, Resolution, Role, RunId, SessionId, Tag, User,
-    UserId,
+    ArtifactId, AuditEntryId, CompanyId, CompanyPolicy, Decisions, Folder, FolderId, GroupId,
+    JsonText, MayStart, MediaId, MediaKind, Medium, Part, PolicyRules, Provenance, Reason,
+    Resolution, Role, RunId, SessionId, Tag, User, UserId,
 };
 
 /// Version of the records.
@@ -35,6 +35,8 @@ pub enum Record {
     Session(SessionRecord),
     /// A key of a service account.
     ApiKey(ApiKeyRecord),
+    /// A version of a company's policy.
+    Policy(PolicyRecord),
     /// A folder.
     Folder(Box<FolderRecord>),
     /// An idempotency key.
@@ -53,6 +55,7 @@ impl Record {
             Self::User(_) => "users",
             Self::Session(_) => "sessions",
             Self::ApiKey(_) => "keys of service accounts",
+            Self::Policy(_) => "versions of policies",
             Self::Folder(_) => "folders",
             Self::Idempotency(_) => "idempotency keys",
             Self::Audit(_) => "audit entries",
@@ -156,6 +159,8 @@ records! {
     CompanyRecord(Company as "CompanyShape");
     /// A user.
     UserRecord(UserWithPassword as "UserWithPasswordShape");
+    /// A version of a company's policy.
+    PolicyRecord(CompanyPolicy as "CompanyPolicyShape");
     /// A medium.
     MediumRecord(Medium as "MediumShape");
     /// A group of analyses.
@@ -228,6 +233,13 @@ shapes! {
         revoked_at: Option<OffsetDateTime>,
         last_used_at: Option<OffsetDateTime>,
     }
+    CompanyPolicyShape of "CompanyPolicy" {
+        company_id: CompanyId,
+        version: u64,
+        changed_at: Option<OffsetDateTime>,
+        changed_by: Option<UserId>,
+        rules: PolicyRules,
+    }
     FolderShape of "Folder" {
         id: FolderId,
         company_id: CompanyId,
@@ -274,6 +286,7 @@ shapes! {
         kind: String,
         state: AnalysisState,
         resolution: Option<Resolution>,
+        decisions: Decisions = default,
         reasons: Vec<Reason>,
         progress: f32,
         media: Vec<TakenMedium>,

@@ -5,6 +5,7 @@
 //! driver crosses it. The bytes of media are not stored here, but in `vultus-blobs`.
 
 pub mod audit;
+mod cases;
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod credentials;
@@ -19,11 +20,12 @@ pub mod space;
 pub mod stored;
 mod traits;
 
+pub use cases::{Case, CaseCounts, CaseCursor, CaseFilter};
 pub use credentials::{ApiKey, PasswordReset, Refresh, Rotation, Session};
 pub use events::{Change, ChangeStream, FolderChange};
 pub use records::*;
 pub use selection::{JsonCount, JsonSelection, Selection, TooMuchJson};
 pub use traits::{
-    Accounts, Analyses, ApiKeys, Archive, AuditLog, BlobIndex, Challenges, Directory, Events,
-    Folders, Installation, Queue, Result, Sessions, Store, StoreError,
+    Accounts, Analyses, ApiKeys, Archive, AuditLog, BlobIndex, Cases, Challenges, Directory,
+    Events, Folders, Installation, Policies, Queue, Result, Sessions, Store, StoreError,
 };

@@ -1,7 +1,7 @@
 //! The stored names of states, verdicts and roles. They do not change when the domain renames a
 //! value.
 
-use vultus_core::{AnalysisState, MediaKind, Resolution, Role};
+use vultus_core::{AnalysisState, Choice, FourEyes, MediaKind, Resolution, Role};
 
 /// A stored name that no value has.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,29 @@ impl Named for Resolution {
             Self::Success => "SUCCESS",
             Self::OperatorRequired => "OPERATOR_REQUIRED",
             Self::Declined => "DECLINED",
+        }
+    }
+}
+
+impl Named for Choice {
+    const WHAT: &'static str = "decision";
+    const ALL: &'static [Self] = &[Self::Accept, Self::Decline];
+    fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "ACCEPT",
+            Self::Decline => "DECLINE",
+        }
+    }
+}
+
+impl Named for FourEyes {
+    const WHAT: &'static str = "rule of four eyes";
+    const ALL: &'static [Self] = &[Self::Off, Self::Blind, Self::Seeing];
+    fn name(self) -> &'static str {
+        match self {
+            Self::Off => "OFF",
+            Self::Blind => "BLIND",
+            Self::Seeing => "SEEING",
         }
     }
 }

@@ -6,12 +6,14 @@ mod api_keys;
 mod archive;
 mod audit_log;
 mod blob_index;
+mod cases;
 mod challenges;
 mod directory;
 mod error;
 mod events;
 mod folders;
 mod installation;
+mod policies;
 mod queue;
 mod sessions;
 
@@ -21,12 +23,14 @@ pub use api_keys::ApiKeys;
 pub use archive::Archive;
 pub use audit_log::AuditLog;
 pub use blob_index::BlobIndex;
+pub use cases::Cases;
 pub use challenges::Challenges;
 pub use directory::Directory;
 pub use error::{Result, StoreError};
 pub use events::Events;
 pub use folders::Folders;
 pub use installation::Installation;
+pub use policies::Policies;
 pub use queue::Queue;
 pub use sessions::Sessions;
 
@@ -39,10 +43,12 @@ use std::sync::Arc;
 pub trait Store:
     Accounts
     + Directory
+    + Policies
     + Sessions
     + ApiKeys
     + Folders
     + Analyses
+    + Cases
     + Queue
     + BlobIndex
     + Archive

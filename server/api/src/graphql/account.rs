@@ -40,6 +40,10 @@ pub enum Action {
     SuspendCompany,
     /// Erase a company with everything that belongs to it.
     DeleteCompany,
+    /// Read the policies of companies.
+    ViewPolicy,
+    /// Change the policy of a company.
+    ChangePolicy,
     /// Read folders, media, analyses and artifacts.
     ViewFolder,
     /// Create a folder.
@@ -58,6 +62,12 @@ pub enum Action {
     CancelAnalysis,
     /// Run an instant check, which stores nothing.
     Check,
+    /// Read which cases wait for a decision, and figures of decisions.
+    ViewCase,
+    /// Claim and decide cases, release own claims and undo own decisions.
+    Decide,
+    /// Undo decisions of others, and release cases that others have claimed.
+    ManageDecisions,
     /// Read users.
     ViewUser,
     /// Create a user.

@@ -64,6 +64,14 @@ pub enum AuditAction {
     AnalysesRequested,
     /// An analysis was cancelled.
     AnalysisCancelled,
+    /// A person decided an analysis.
+    AnalysisDecided,
+    /// A decision was taken back.
+    DecisionUndone,
+    /// A person claimed a case, or renewed the claim.
+    CaseClaimed,
+    /// The claim of a case was ended.
+    CaseReleased,
     /// A challenge was drawn.
     ChallengeCreated,
     /// Media were judged at once, without being stored.
@@ -81,6 +89,8 @@ pub enum AuditAction {
     /// A company was erased with all that belonged to it, its chain included. The entry holds the
     /// signed head that the chain had.
     CompanyErased,
+    /// The policy of a company was changed.
+    CompanyPolicyChanged,
     /// A user was created.
     UserCreated,
     /// A user was renamed.

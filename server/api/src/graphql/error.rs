@@ -190,6 +190,7 @@ mod tests {
             argument: Some("input.externalId".into()),
             message: "taken".into(),
             existing: Some("f-1".into()),
+            reason: None,
         };
         let wire = publish(&error, "r");
         assert_eq!(value(&wire, "existingId"), Some(&Value::from("f-1")));

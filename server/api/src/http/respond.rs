@@ -187,6 +187,7 @@ mod tests {
                 argument: Some("input.externalId".to_owned()),
                 message: "taken".to_owned(),
                 existing: Some("f-1".to_owned()),
+                reason: None,
             },
             Error::LimitExceeded {
                 argument: None,

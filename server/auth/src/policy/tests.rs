@@ -134,10 +134,28 @@ fn company_administrators_raise_no_user_and_not_themselves() {
 }
 
 #[test]
-fn command_line_administers_accounts_reads_the_audit_log_and_has_no_folders() {
+fn command_line_administers_and_neither_has_folders_nor_decides() {
+    use KeyScope::{AnalysesStart, DecisionsWrite, FoldersDelete, FoldersRead, FoldersWrite};
     for action in ACTIONS {
-        let folders = authorize(&Principal::Local, action);
-        let expected = !is_of_folders(action) || matches!(action, Action::ViewAudit);
-        assert_eq!(folders.is_ok(), expected, "{action:?}");
+        let refused = matches!(
+            key_scope(action),
+            AnalysesStart | DecisionsWrite | FoldersDelete | FoldersRead | FoldersWrite
+        );
+        let reached = authorize(&Principal::Local, action);
+        assert_eq!(is_forbidden(&reached), refused, "{action:?}");
+    }
+}
+
+#[test]
+fn operators_decide_and_administrators_undo() {
+    for role in Role::ALL {
+        let caller = principal(role);
+        let is_operator = matches!(role, Role::Operator | Role::ClientOperator);
+        let is_administrator = matches!(role, Role::Admin | Role::ClientAdmin);
+        assert_eq!(authorize(&caller, Action::Decide).is_ok(), is_operator, "{role:?}");
+        let manages = authorize(&caller, Action::ManageDecisions).is_ok();
+        assert_eq!(manages, is_administrator, "{role:?}");
+        let sees = authorize(&caller, Action::ViewCase).is_ok();
+        assert_eq!(sees, is_operator || is_administrator, "{role:?}");
     }
 }

@@ -42,6 +42,7 @@ impl Accounts {
                 argument: Some("input.currentPassword".to_owned()),
                 message: "the password was changed at the same time".to_owned(),
                 existing: None,
+                reason: None,
             })
         };
         self.0.detached.run_detached(work).await

@@ -5,11 +5,11 @@ use super::folders::Membership;
 use mongodb::bson::Uuid;
 use serde::{Deserialize, Serialize};
 use vultus_core::analysis::TakenMedium;
-use vultus_core::{Analysis, AnalysisState, Artifact, JsonText, Reason, Resolution};
+use vultus_core::{Analysis, AnalysisState, Artifact, Claim, JsonText, Reason, Resolution};
 use vultus_store::NewRun;
 use vultus_store::export::RunRecord;
 use vultus_store::names::Named;
-use vultus_store::stored::{Name, StoredFailure, StoredProvenance, V1, Version};
+use vultus_store::stored::{Name, StoredDecisions, StoredFailure, StoredProvenance, V1, Version};
 
 /// An analysis.
 #[derive(Debug, Serialize, Deserialize)]
@@ -17,7 +17,7 @@ pub(crate) struct AnalysisDocument {
     #[serde(rename = "_id")]
     pub(crate) id: Uuid,
     v: Version,
-    member: Membership,
+    pub(crate) member: Membership,
     group_id: Uuid,
     pub(crate) run_id: Uuid,
     kind: String,
@@ -43,11 +43,44 @@ pub(crate) struct AnalysisDocument {
     /// Absent in documents of older versions.
     #[serde(default)]
     details_erased_at: Option<i64>,
+    /// Since when it waits for the decision of a person. Absent rather than null, so that the
+    /// partial indexes omit it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) waits_since: Option<i64>,
+    /// The claim of a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) claim: Option<ClaimDocument>,
+    /// Time of the newest decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    decided_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    decisions: Option<StoredDecisions>,
+}
+
+/// A case that a person works on.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct ClaimDocument {
+    by: Uuid,
+    since: i64,
+    until: i64,
+}
+
+impl From<Claim> for ClaimDocument {
+    fn from(claim: Claim) -> Self {
+        Self { by: id(claim.by), since: nanoseconds(claim.since), until: nanoseconds(claim.until) }
+    }
+}
+
+impl From<ClaimDocument> for Claim {
+    fn from(stored: ClaimDocument) -> Self {
+        Self { by: typed(stored.by), since: time(stored.since), until: time(stored.until) }
+    }
 }
 
 impl AnalysisDocument {
     /// A new analysis as a member of a folder.
     pub(crate) fn new(analysis: &Analysis, member: Membership) -> Self {
+        let decided_at = analysis.decisions.taken.iter().map(|decision| decision.at).max();
         Self {
             id: id(analysis.id),
             v: V1,
@@ -73,6 +106,10 @@ impl AnalysisDocument {
             finished_at: analysis.finished_at.map(nanoseconds),
             revision: count(analysis.revision),
             details_erased_at: analysis.details_erased_at.map(nanoseconds),
+            waits_since: analysis.waits_since().map(nanoseconds),
+            claim: None,
+            decided_at: decided_at.map(nanoseconds),
+            decisions: StoredDecisions::of(&analysis.decisions),
         }
     }
 
@@ -95,6 +132,7 @@ impl From<AnalysisDocument> for Analysis {
             kind: stored.kind,
             state: stored.state.0,
             resolution: stored.resolution.map(|resolution| resolution.0),
+            decisions: stored.decisions.map(Into::into).unwrap_or_default(),
             reasons: stored.reasons.into_iter().map(Into::into).collect(),
             progress: stored.progress as f32,
             media: stored.media.into_iter().map(Into::into).collect(),

@@ -9,6 +9,8 @@ pub(crate) struct Effects {
     pub(crate) changes: Vec<FolderChange>,
     /// A run may be waiting now.
     pub(crate) run_waiting: bool,
+    /// The cases that wait, or their claims, changed.
+    pub(crate) cases_changed: bool,
     /// The command changed nothing: an earlier request did what it asks for.
     pub(crate) unchanged: bool,
 }

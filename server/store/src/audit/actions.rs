@@ -73,6 +73,14 @@ actions! {
     AnalysesRequested = "ANALYSES_REQUESTED",
     /// An analysis was cancelled.
     AnalysisCancelled = "ANALYSIS_CANCELLED",
+    /// A person decided an analysis.
+    AnalysisDecided = "ANALYSIS_DECIDED",
+    /// A decision was taken back.
+    DecisionUndone = "DECISION_UNDONE",
+    /// A person claimed a case, or renewed the claim.
+    CaseClaimed = "CASE_CLAIMED",
+    /// The claim of a case was ended.
+    CaseReleased = "CASE_RELEASED",
     /// A challenge was drawn.
     ChallengeCreated = "CHALLENGE_CREATED",
     /// Media were judged at once, without being stored.
@@ -90,6 +98,8 @@ actions! {
     /// A company was erased with all that belonged to it, its chain included. The entry holds the
     /// signed head that the chain had.
     CompanyErased = "COMPANY_ERASED",
+    /// The policy of a company was changed.
+    CompanyPolicyChanged = "COMPANY_POLICY_CHANGED",
     /// A user was created.
     UserCreated = "USER_CREATED",
     /// A user was renamed.

@@ -10,8 +10,8 @@ use vultus_core::analysis::TakenMedium;
 use vultus_core::turns::Turns;
 use vultus_core::{
     Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, AnalysisState, Artifact, ArtifactId,
-    CompanyId, Folder, FolderId, GroupId, JsonText, MayStart, MediaId, MediaKind, Medium, Part,
-    Provenance, Reason, Resolution, Role, RunId, User, UserId,
+    CompanyId, Decisions, Folder, FolderId, GroupId, JsonText, MayStart, MediaId, MediaKind,
+    Medium, Part, Provenance, Reason, Resolution, Role, RunId, User, UserId,
 };
 
 /// Duration of leases in the rules.
@@ -103,6 +103,16 @@ impl World {
         };
         self.store.create_folder(&folder, &additions, None).await.expect("creating a folder works");
         (folder, group)
+    }
+
+    /// Stores a folder with one analysis that has this verdict, given 2 s after `seconds`.
+    pub async fn finished(&self, seconds: i64, resolution: Resolution) -> (Folder, Analysis) {
+        let (folder, new) = self.queued(seconds, &["liveness"]).await;
+        let run = self.claim(seconds + 1).await.expect("the run waits");
+        let (id, result) = (new.group.analyses[0], verdict(resolution, run.media[0].id));
+        let applied = self.store.apply_result(run.token, id, &result, at(seconds + 2)).await;
+        assert_eq!(applied.expect("writing works"), Applied::Yes);
+        (folder, self.analysis(id).await)
     }
 
     /// Claims a run of the pool `built-in` at `seconds`.
@@ -223,6 +233,7 @@ fn analysis(
         kind: kind.to_owned(),
         state: AnalysisState::Queued,
         resolution: None,
+        decisions: Decisions::default(),
         reasons: Vec::new(),
         progress: 0.0,
         media: media.iter().map(taken).collect(),

@@ -1,17 +1,21 @@
 //! Rules of exporting and importing a store as a whole.
 
+use super::decisions::decision;
 use super::fixtures::{World, at, claim_request, group, key, medium, new_id, user_of, verdict};
 use crate::credentials::{ApiKey, Session};
 use crate::export::{
     AnalysisRecord, ApiKeyRecord, ArtifactRecord, CompanyRecord, FolderRecord, GroupRecord,
-    IdempotencyRecord, MediumRecord, Record, RunRecord, SessionRecord, UserRecord,
+    IdempotencyRecord, MediumRecord, PolicyRecord, Record, RunRecord, SessionRecord, UserRecord,
 };
 use crate::records::*;
 use crate::{Selection, Store};
 use futures::TryStreamExt;
 use serde_json::json;
 use std::sync::Arc;
-use vultus_core::{AnalysisState, Artifact, Folder, JsonText, Part, Resolution, User};
+use vultus_core::{
+    AnalysisState, Artifact, Choice, CompanyPolicy, Decision, DecisionRule, Decisions, Folder,
+    FourEyes, JsonText, Part, Resolution, User,
+};
 
 /// A company with a user, one session, two folders and an idempotency key. The second folder has a
 /// waiting run and a finished one.
@@ -74,6 +78,11 @@ fn some_records(world: &World) -> Vec<Record> {
             };
             (analysis.state, analysis.resolution, analysis.progress) =
                 (AnalysisState::Finished, Some(Resolution::Declined), 1.0);
+            let decided = decision(new_id(), Choice::Accept, &analysis, 6).decision;
+            analysis.decisions = Decisions {
+                rule: DecisionRule { four_eyes: FourEyes::Blind, policy_version: 3 },
+                taken: vec![Decision { took_ms: Some(1500), ..decided }],
+            };
             (analysis.reasons, analysis.result) = (reasons, Part::Read(Some(result)));
             (analysis.attempts, analysis.started_at, analysis.finished_at) =
                 (2, Some(at(4)), Some(at(5)));
@@ -97,6 +106,7 @@ fn some_records(world: &World) -> Vec<Record> {
     }
     let replay = Replay { folder_id: Some(full.id), media: vec![first.0.id], ..Replay::default() };
     let idempotency = IdempotencyKey { user_id: owner.id, ..key(world, "k", "fingerprint") };
+    let policy = CompanyPolicy { company_id: company.id, ..world.policy(1, FourEyes::Seeing) };
     let nothing = || FolderRecord {
         folder: empty.clone(),
         media: Vec::new(),
@@ -110,6 +120,7 @@ fn some_records(world: &World) -> Vec<Record> {
         Record::User(UserRecord(locked)),
         Record::Session(SessionRecord { session, refresh_tokens: tokens }),
         Record::ApiKey(ApiKeyRecord { key: api_key, sha256: "cc".repeat(32) }),
+        Record::Policy(PolicyRecord(policy)),
         Record::Folder(Box::new(nothing())),
         Record::Folder(Box::new(FolderRecord {
             folder: full,

@@ -25,6 +25,15 @@ pub enum StoreError {
     /// No administrator that can act would be left.
     #[error("the last administrator that can act")]
     LastAdministrator,
+    /// The policy of the company has another version than the change expects.
+    #[error("the policy has version {version}")]
+    PolicyChanged {
+        /// The present version.
+        version: u64,
+    },
+    /// A decision or a claim is refused.
+    #[error(transparent)]
+    Decision(#[from] vultus_core::DecisionRefusal),
     /// The company is being erased.
     #[error("the company is being erased")]
     BeingErased,
