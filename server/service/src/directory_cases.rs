@@ -10,7 +10,7 @@ use vultus_store::{Company, UserFilter};
 
 impl Services {
     /// The directory for the network that the request came from.
-    fn directory(&self) -> Directory {
+    pub(crate) fn directory(&self) -> Directory {
         self.0.directory.for_origin(self.origin())
     }
 }

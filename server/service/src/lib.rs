@@ -15,6 +15,9 @@
 //!            delete_folder medium delete_medium
 //! analyses   analysis cancel_analysis
 //! challenges create_challenge
+//! decisions  decide_analysis undo_decision
+//! cases      list_cases claim_case claim_next_case release_case decision_figures
+//! case_watch watch_cases
 //! events     watch_folder watch_analysis wait_final
 //! check      check overall_resolution; Checker judges without a store
 //! uploads    begin_upload begin_instant_upload → UploadSink → UploadedFile
@@ -29,6 +32,8 @@ mod analyses;
 mod answers;
 pub mod audit;
 mod audit_chains;
+mod case_watch;
+mod cases;
 mod catalog;
 mod challenges;
 mod check;
@@ -36,9 +41,11 @@ mod check_memory;
 mod checker;
 mod client_info;
 mod companies;
+mod company_policies;
 mod credential_cases;
 mod credential_directory;
 mod credential_types;
+mod decisions;
 mod detached;
 mod directory;
 mod directory_cases;
@@ -72,11 +79,14 @@ mod users;
 mod websockets;
 
 pub use answers::{AnswerSlot, AnswerSlots, NextAnswer};
+pub use cases::{FullCase, WantedCases};
 pub use challenges::{CreatedChallenge, NewChallenge};
 pub use check::overall_resolution;
 pub use checker::Checker;
 pub use companies::CompanyState;
+pub use company_policies::{FourEyesRule, NewPolicy};
 pub use credential_directory::CredentialDirectory;
+pub use decisions::{DecisionDesk, DecisionOptions, DecisionRequest};
 pub use directory::{DEFAULT_COMPANY, Directory};
 pub use downloads::{DownloadLink, MAX_LINK_LIFETIME};
 pub use erasing_companies::CompanyEraser;
@@ -85,5 +95,6 @@ pub use services::{Parts, Services};
 pub use session_watch::{Standing, WatchedSession};
 pub use types::*;
 pub use users::UserState;
+pub use vultus_core::decision::figures::OperatorFigures;
 pub use vultus_pools::{AnalysisStatistics, TotalCosts};
 pub use websockets::OpenWebsocket;

@@ -1,5 +1,6 @@
 //! Options of the use cases. The application maps its configuration to them once.
 
+use crate::decisions::DecisionOptions;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use url::Url;
@@ -35,6 +36,8 @@ pub struct Options {
     pub company_bytes: Option<u64>,
     /// Whether the server requires the complete sandbox for its workers; shown in `serverInfo`.
     pub sandbox_required: bool,
+    /// Limits of decisions.
+    pub decisions: DecisionOptions,
     /// Options of the part that judges media.
     pub checker: CheckerOptions,
 }

@@ -10,6 +10,7 @@ use crate::check::Checks;
 use crate::check_memory::CheckMemory;
 use crate::checker::Checker;
 use crate::credential_directory::CredentialDirectory;
+use crate::decisions::DecisionDesk;
 use crate::detached::DetachedWork;
 use crate::directory::Directory;
 use crate::downloads::Downloads;
@@ -90,6 +91,7 @@ pub(crate) struct Facade {
     pub(crate) uploads: Uploads,
     pub(crate) downloads: Downloads,
     pub(crate) credentials: CredentialDirectory,
+    pub(crate) desk: DecisionDesk,
     pub(crate) directory: Directory,
     pub(crate) eraser: CompanyEraser,
     pub(crate) info: Info,
@@ -228,6 +230,7 @@ impl Services {
                 shares: options.shares,
             },
             credentials: CredentialDirectory::new(store.clone(), clock.clone()),
+            desk: DecisionDesk::new(store.clone(), clock.clone(), options.decisions),
             eraser: CompanyEraser::within(
                 files.clone(),
                 running.clone(),

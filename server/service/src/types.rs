@@ -21,8 +21,8 @@ pub use crate::client_info::ClientInfo;
 pub use crate::credential_types::{CreatedApiKey, NewApiKey, PasswordResetToken};
 pub use crate::uploads::{UploadSink, UploadedFile};
 pub use vultus_store::{
-    ApiKey, Company, FolderContents, FolderCursor, FolderFilter, FolderOrder, JsonSelection,
-    Selection, Session, UserFilter,
+    ApiKey, CaseCounts, CaseCursor, CaseFilter, Company, FolderContents, FolderCursor,
+    FolderFilter, FolderOrder, JsonSelection, Selection, Session, UserFilter,
 };
 
 /// A pair of tokens after a login or a refresh.

@@ -23,7 +23,7 @@ use vultus_pools::deployment::{PoolsConfig, WorkerStderr};
 use vultus_pools::plugins::Scan;
 use vultus_pools::{RunningRuns, WorkerPools};
 use vultus_service::{
-    CheckerOptions, NewFolder, Options, Parts, RequestLimits, Selection, Services,
+    CheckerOptions, DecisionOptions, NewFolder, Options, Parts, RequestLimits, Selection, Services,
 };
 use vultus_store::contract::{at, medium, new_id, user_of};
 use vultus_store::{Company, FolderAdditions, Scope, Store};
@@ -155,6 +155,10 @@ fn options() -> Options {
         company_runs: 10_000,
         company_bytes: None,
         sandbox_required: false,
+        decisions: DecisionOptions {
+            undo_within: time::Duration::HOUR,
+            claim: time::Duration::MINUTE,
+        },
         checker: CheckerOptions {
             policies: BTreeMap::new(),
             limits,

@@ -6,6 +6,7 @@
 mod accounts;
 mod audit;
 mod credentials;
+mod decisions;
 mod denied;
 mod generated;
 mod schema;
@@ -64,6 +65,7 @@ async fn every_field_shows_and_changes_only_what_the_role_reaches() {
     denied::foreign_ids_look_missing(&world, &roots, &foreign).await;
     denied::no_field_answers_without_rights(&world, &roots).await;
     denied::expired_token_opens_nothing(&roots).await;
+    decisions::check(&world, &schema, &mut covered, (&own, &foreign)).await;
     changing(&world, &schema, &mut covered).await;
     drawing(&world, &schema, &mut covered).await;
     accounts::reading(&world, &mut covered).await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use vultus_tests::{
-    Client, Node, analysis, id_photo, item, sample, selfie_photo, shot_set, still_clip,
+    Client, Node, NodeOptions, analysis, id_photo, item, sample, selfie_photo, shot_set, still_clip,
 };
 
 /// The roles, in the order of the table of rights.
@@ -64,7 +64,9 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
-        let node = Node::start().await;
+        // Passive liveness alone then needs a person.
+        let config = "require_challenge = true\n".to_owned();
+        let node = Node::start_with(NodeOptions { config, ..NodeOptions::default() }).await;
         let mut callers = Vec::new();
         for role in ROLES {
             callers.push(

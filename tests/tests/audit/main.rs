@@ -1,6 +1,7 @@
 //! The audit log: every mutation writes an entry, reads by people do, entries hold nothing
 //! personal, and a database that was tampered with is found out.
 
+mod decisions;
 mod tampering;
 
 use serde_json::{Value, json};
@@ -38,6 +39,7 @@ const OF_ADMINISTRATOR: &[(&str, &str)] = &[
     ("suspendCompany", "COMPANY_SUSPENDED"),
     ("resumeCompany", "COMPANY_RESUMED"),
     ("deleteCompany", "COMPANY_ERASURE_BEGUN"),
+    ("changeCompanyPolicy", "COMPANY_POLICY_CHANGED"),
     ("createUser", "USER_CREATED"),
     ("renameUser", "USER_RENAMED"),
     ("changeUserRole", "USER_ROLE_CHANGED"),
@@ -141,6 +143,12 @@ async fn administer(mutation: &str, admin: &Client) -> String {
             run(mutation, input, "__typename").await;
             return company;
         }
+        "changeCompanyPolicy" => {
+            let rule = json!({"type": "liveness", "mode": "BLIND"});
+            let input = json!({"companyId": company, "expectedVersion": 0, "fourEyes": [rule]});
+            run(mutation, input, "__typename").await;
+            return company;
+        }
         "suspendCompany" | "resumeCompany" | "deleteCompany" => {
             run(mutation, json!({"companyId": company}), "__typename").await;
             return company;
@@ -234,6 +242,8 @@ async fn credentials_of_a_user(node: &Node, reader: &Client, user: &str) {
 }
 
 async fn every_mutation_writes_an_entry(config: String) {
+    // Passive liveness alone then needs a person.
+    let config = format!("require_challenge = true\n{config}");
     let node = Node::start_with(NodeOptions { config, ..NodeOptions::default() }).await;
     let reader = node.client().await;
     let names = "{ __schema { mutationType { fields { name } } } }";
@@ -241,7 +251,8 @@ async fn every_mutation_writes_an_entry(config: String) {
     let fields = schema["__schema"]["mutationType"]["fields"].as_array().expect("a list").clone();
     let fields: BTreeSet<String> =
         fields.iter().map(|field| field["name"].as_str().expect("a name").to_owned()).collect();
-    let listed = MUTATIONS.iter().chain(OF_ADMINISTRATOR).map(|(name, _)| *name);
+    let listed = MUTATIONS.iter().chain(OF_ADMINISTRATOR).chain(decisions::OF_OPERATOR);
+    let listed = listed.map(|(name, _)| *name);
     let listed = listed.chain(OF_CREDENTIALS.iter().copied()).map(str::to_owned);
     let listed: BTreeSet<String> = listed.collect();
     assert_eq!(fields, listed, "the mutations of the schema and those of this test");
@@ -265,6 +276,7 @@ async fn every_mutation_writes_an_entry(config: String) {
         let object = administer(mutation, &reader).await;
         written(&reader, action, &administrator, &object).await;
     }
+    decisions::of_an_operator(&node, &reader).await;
     credentials_of_a_user(&node, &reader, &user).await;
     let roles = entries(&reader, "USER_ROLE_CHANGED").await;
     assert_eq!(roles[0]["before"], json!({"role": "CLIENT"}));

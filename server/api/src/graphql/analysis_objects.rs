@@ -8,6 +8,7 @@ use super::analysis::{
 };
 use super::artifact::Artifact;
 use super::context::counted;
+use super::decision::{self, Decision};
 use super::document::{
     DocumentBarcode, DocumentField, DocumentLine, DocumentPortrait, DocumentQuality, DocumentType,
     Mrz,
@@ -47,13 +48,30 @@ macro_rules! analysis_object {
                 self.0.analysis.state.into()
             }
 
-            /// The verdict; null unless FINISHED.
+            /// The verdict, as people decided or else as the analyzer did; null unless FINISHED.
             pub async fn resolution(&self) -> Option<Resolution> {
+                self.0.analysis.verdict().map(Into::into)
+            }
+
+            /// The verdict of the analyzer, whatever people decided; null unless FINISHED.
+            pub async fn system_resolution(&self) -> Option<Resolution> {
                 self.0.analysis.resolution.map(Into::into)
             }
 
-            /// The reasons for the verdict. A verdict other than SUCCESS has at least one, until
-            /// its details are erased.
+            /// The decision that made the verdict; null unless people decided.
+            pub async fn decision(&self) -> Option<Decision> {
+                decision::settling(&self.0.analysis)
+            }
+
+            /// The decisions of people that you may see, oldest first. Where two people must agree
+            /// without seeing each other's decision, it is yours alone until they do.
+            #[graphql(complexity = "1 + 2 * child_complexity")]
+            pub async fn decisions(&self, ctx: &Context<'_>) -> Result<Vec<Decision>> {
+                decision::seen(ctx, &self.0.analysis)
+            }
+
+            /// The analyzer's reasons for its verdict. A verdict other than SUCCESS has at least
+            /// one, until its details are erased.
             #[graphql(complexity = "1 + 2 * child_complexity")]
             pub async fn reasons(&self, ctx: &Context<'_>) -> Result<Vec<Reason>> {
                 if self.0.analysis.reasons.is_empty() {
@@ -142,6 +160,13 @@ macro_rules! analysis_object {
             /// failure were erased, because a medium that it used was deleted. Its verdict stays.
             pub async fn details_erased_at(&self) -> Option<OffsetDateTime> {
                 self.0.analysis.details_erased_at
+            }
+
+            /// Version of the company's policy under which people decide it; null before the first
+            /// decision, and 0 if the company had no policy.
+            pub async fn decision_policy_version(&self) -> Option<i32> {
+                let decisions = &self.0.analysis.decisions;
+                (!decisions.taken.is_empty()).then(|| int(decisions.rule.policy_version))
             }
 
             $($specific)*

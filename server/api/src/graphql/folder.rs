@@ -135,10 +135,15 @@ impl Folder {
         Ok(self.verdict()?.state.into())
     }
 
-    /// The worst verdict over the newest analysis of each type; null until all are finished, and if
-    /// stale.
+    /// The worst verdict over the newest analysis of each type, as people decided or else as the
+    /// analyzers did; null until all are finished, and if stale.
     async fn resolution(&self) -> Result<Option<Resolution>> {
         Ok(self.verdict()?.resolution.map(Into::into))
+    }
+
+    /// The same of the analyzers alone, whatever people decided.
+    async fn system_resolution(&self) -> Result<Option<Resolution>> {
+        Ok(self.verdict()?.system_resolution.map(Into::into))
     }
 
     /// Whether a medium was added or deleted after the newest analyses were requested.
@@ -267,13 +272,6 @@ impl FolderSummary {
         let newest = summary::newest_of_each_type(self.0.analyses.read()?);
         Ok(newest.into_iter().find(|analysis| analysis.kind == kind))
     }
-}
-
-/// The worst of the existing verdicts.
-pub(super) fn worst<'a>(
-    analyses: impl Iterator<Item = &'a vultus_core::Analysis>,
-) -> Option<Resolution> {
-    analyses.filter_map(|analysis| analysis.resolution).max().map(Into::into)
 }
 
 /// Order of a listing; folders of the same time are ordered by id.

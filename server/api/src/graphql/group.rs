@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, Result};
 use time::OffsetDateTime;
-use vultus_core::GroupId;
+use vultus_core::{GroupId, summary};
 
 use super::analysis::Resolution;
 use super::context::counted;
-use super::folder::worst;
 use super::typed_analyses::{Analysis, all};
 use vultus_service::FolderContents;
 
@@ -42,7 +41,7 @@ impl AnalysisGroup {
     async fn resolution(&self) -> Option<Resolution> {
         let all_finished =
             self.members().all(|analysis| analysis.state == vultus_core::AnalysisState::Finished);
-        if all_finished { worst(self.members()) } else { None }
+        if all_finished { summary::worst(self.members()).map(Into::into) } else { None }
     }
 }
 

@@ -10,11 +10,14 @@ pub mod answer;
 pub mod api_key;
 pub mod artifact;
 pub mod audit;
+pub mod case;
 pub mod challenge;
 pub mod check;
 pub mod company;
+pub mod company_policy;
 pub mod context;
 pub mod credential_mutations;
+pub mod decision;
 pub mod document;
 pub mod error;
 pub mod folder;
@@ -190,6 +193,7 @@ fn builder(limits: &QueryLimits) -> SchemaBuilder<Query, Mutation, Subscription>
         .limit_complexity(limits.complexity)
         .override_output_type_description::<async_graphql::ID>("An id: opaque text.")
         .override_output_type_description::<audit::AuditConnection>("A page of the audit log.")
+        .override_output_type_description::<case::CaseConnection>("A page of cases.")
         .override_output_type_description::<folder::FolderConnection>("A page of folders.")
         .override_output_type_description::<company::CompanyConnection>("A page of companies.")
         .override_output_type_description::<user::UserConnection>("A page of users.")

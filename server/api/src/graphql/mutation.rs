@@ -9,11 +9,14 @@ use async_graphql::{
 use vultus_core::{AnalysisId, FolderId, MediaId};
 
 use super::account::{self, LoginInput, LogoutPayload, RefreshInput, TokensPayload};
+use super::case::CaseMutation;
 use super::challenge::{self, CreateChallengeInput, CreateChallengePayload};
 use super::check::{self, CheckInput, CheckPayload};
 use super::company::CompanyMutation;
+use super::company_policy::PolicyMutation;
 use super::context::{caller, request};
 use super::credential_mutations::CredentialMutation;
+use super::decision::DecisionMutation;
 use super::folder::Folder;
 use super::group::{AnalysisGroup, group};
 use super::inputs::{
@@ -208,7 +211,15 @@ async fn made(ctx: &Context<'_>, changed: FolderChanged, wait_ms: Option<i32>) -
 /// Changes. With an `Idempotency-Key` header, those that create folders, media and analyses are safe
 /// to repeat.
 #[derive(Default, MergedObject)]
-pub struct Mutation(FolderMutation, CompanyMutation, UserMutation, CredentialMutation);
+pub struct Mutation(
+    FolderMutation,
+    DecisionMutation,
+    CaseMutation,
+    PolicyMutation,
+    CompanyMutation,
+    UserMutation,
+    CredentialMutation,
+);
 
 /// The mutations of folders and sessions.
 #[derive(Default)]

@@ -50,9 +50,38 @@ fn of_field(name: &str) -> Needs {
         // Fields of media: the field that leads to them needs the media.
         "byteSize" | "contentType" | "duration" | "frameCount" | "frameRate" | "height"
         | "kind" | "originalName" | "sha256" | "tags" | "thumbnailUrl" | "url" | "width" => NOTHING,
+        "caseQueue" | "claim" | "claimed" | "isYours" | "oldest" | "since" | "until"
+        | "waiting" | "waitsSince" => NOTHING,
+        "changeCompanyPolicy"
+        | "changedAt"
+        | "changedBy"
+        | "companyId"
+        | "companyPolicy"
+        | "fourEyes"
+        | "mode"
+        | "policy"
+        | "version" => NOTHING,
         // Fields of single analyses: the field that leads to them needs the analyses.
-        "attempts" | "code" | "failure" | "finishedAt" | "message" | "params" | "progress"
-        | "provenance" | "result" | "score" | "similarity" | "startedAt" | "type" => NOTHING,
+        "attempts"
+        | "choice"
+        | "code"
+        | "comment"
+        | "decidedAt"
+        | "decision"
+        | "decisions"
+        | "decisionPolicyVersion"
+        | "failure"
+        | "finishedAt"
+        | "message"
+        | "params"
+        | "progress"
+        | "provenance"
+        | "reasonCode"
+        | "result"
+        | "score"
+        | "similarity"
+        | "startedAt"
+        | "type" => NOTHING,
         "addMedia" | "media" => MEDIA,
         "analyses"
         | "analysis"
@@ -63,6 +92,7 @@ fn of_field(name: &str) -> Needs {
         | "resolution"
         | "stale"
         | "state"
+        | "systemResolution"
         | "worstLivenessScore" => ANALYSES,
         _ => EVERYTHING,
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Interface, Object, Result};
+use time::OffsetDateTime;
 use vultus_core::{AnalysisId, CompanyId, Error, FolderId, MediaId, Principal, UserId};
 
 use super::account::{self, Viewer};
@@ -12,7 +13,9 @@ use super::analysis_objects::{
 };
 use super::api_key::{self, ApiKeyConnection};
 use super::audit::{self, AuditConnection, AuditFilter};
+use super::case::{self, CaseConnection, CaseFilter, DecisionFigures};
 use super::company::{self, Company, CompanyConnection};
+use super::company_policy::{self, CompanyPolicy};
 use super::context::{caller, request};
 use super::folder::{self, Folder, FolderConnection, FolderFilter, FolderOrder, FolderPage};
 use super::info::{self, Analyzer, ServerInfo};
@@ -242,6 +245,16 @@ impl Query {
         company::list(ctx, first, after, search).await
     }
 
+    /// The policy of a company.
+    async fn company_policy(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The company.")] company_id: ID,
+        #[graphql(desc = "The version; omit it for the newest one.")] version: Option<i32>,
+    ) -> Result<Option<CompanyPolicy>> {
+        company_policy::policy(ctx, &company_id, version).await
+    }
+
     /// A user by its id.
     async fn user(
         &self,
@@ -299,6 +312,30 @@ impl Query {
     ) -> Result<Option<Analysis>> {
         let (services, principal) = caller(ctx)?;
         Ok(find_analysis(services, &principal, &id).await?)
+    }
+
+    /// The cases that wait for the decision of a person, oldest first.
+    #[graphql(complexity = "page::weight(first, child_complexity)")]
+    async fn cases(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Length of the page: 1 to 100.", default = 20)] first: i32,
+        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
+        #[graphql(desc = "Which cases.")] filter: Option<CaseFilter>,
+    ) -> Result<CaseConnection> {
+        case::list(ctx, first, after, filter.unwrap_or_default()).await
+    }
+
+    /// Figures of the people who decide; yours alone unless you manage decisions.
+    #[graphql(complexity = "1 + 4 * child_complexity")]
+    async fn decision_figures(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Decisions at or after this time.")] from: OffsetDateTime,
+        #[graphql(desc = "Decisions before this time, at most 366 days later.")]
+        before: OffsetDateTime,
+    ) -> Result<Vec<DecisionFigures>> {
+        case::figures(ctx, from, before).await
     }
 
     /// The audit log, newest entries first. Entries appear within a second.

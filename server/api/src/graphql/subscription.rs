@@ -5,6 +5,7 @@ use async_graphql::{Context, ID, Result, Subscription};
 use futures::{Stream, StreamExt};
 use vultus_core::{AnalysisId, FolderId};
 
+use super::case::{CaseFilter, CaseQueue};
 use super::context::{caller, request};
 use super::folder::Folder;
 use super::scalars::parse_id;
@@ -29,6 +30,22 @@ impl Subscription {
         Ok(states.inspect(move |_| count.reset()).map(|found| match found {
             Ok((analysis, artifacts)) => Ok(typed_analyses::of(analysis, artifacts, None)),
             Err(error) => Err(error.at("id").into()),
+        }))
+    }
+
+    /// The cases that wait for the decision of a person, in numbers: now, and after each change.
+    async fn case_queue(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which cases.")] filter: Option<CaseFilter>,
+    ) -> Result<impl Stream<Item = Result<CaseQueue>> + use<>> {
+        let (services, principal) = caller(ctx)?;
+        let wanted = filter.unwrap_or_default().wanted("filter")?;
+        let (count, next) = (request(ctx)?.count().clone(), request(ctx)?.next_answer());
+        let states = services.watch_cases(&principal, wanted, next);
+        Ok(states.inspect(move |_| count.reset()).map(|counts| match counts {
+            Ok(counts) => Ok(CaseQueue::from(counts)),
+            Err(error) => Err(error.into()),
         }))
     }
 

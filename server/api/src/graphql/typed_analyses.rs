@@ -14,6 +14,7 @@ use super::analysis_objects::{
     QualityAnalysis,
 };
 use super::artifact::Artifact;
+use super::decision::Decision;
 use super::folder::Folder;
 use super::group::AnalysisGroup;
 use super::json::Json;
@@ -92,13 +93,35 @@ impl Analysis {
     field(
         name = "resolution",
         ty = "Option<Resolution>",
-        desc = "The verdict; null unless FINISHED."
+        desc = "The verdict, as people decided or else as the analyzer did; null unless FINISHED."
+    ),
+    field(
+        name = "system_resolution",
+        ty = "Option<Resolution>",
+        desc = "The verdict of the analyzer, whatever people decided; null unless FINISHED."
+    ),
+    field(
+        name = "decision",
+        ty = "Option<Decision>",
+        desc = "The decision that made the verdict; null unless people decided."
+    ),
+    field(
+        name = "decisions",
+        ty = "Vec<Decision>",
+        desc = "The decisions of people that you may see, oldest first. Where two people must \
+                agree without seeing each other's decision, it is yours alone until they do."
+    ),
+    field(
+        name = "decision_policy_version",
+        ty = "Option<i32>",
+        desc = "Version of the company's policy under which people decide it; null before the \
+                first decision, and 0 if the company had no policy."
     ),
     field(
         name = "reasons",
         ty = "Vec<Reason>",
-        desc = "The reasons for the verdict. A verdict other than SUCCESS has at least one, until \
-                its details are erased."
+        desc = "The analyzer's reasons for its verdict. A verdict other than SUCCESS has at least \
+                one, until its details are erased."
     ),
     field(name = "progress", ty = "f64", desc = "Progress, 0–1."),
     field(

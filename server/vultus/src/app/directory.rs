@@ -3,7 +3,7 @@
 use super::ServeError;
 use super::data_folder;
 use super::open::{open_blobs, open_keyring};
-use super::options::keys_dir;
+use super::options::{decision_options, keys_dir};
 use crate::config::Config;
 use secrecy::ExposeSecret;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use vultus_auth::signing_keys::SigningKeys;
 use vultus_blobs::keyring::Keyring;
 use vultus_core::clock::Clock;
 use vultus_core::{CompanyId, Principal};
-use vultus_service::{AddedUser, CompanyEraser, CredentialDirectory, Directory};
+use vultus_service::{AddedUser, CompanyEraser, CredentialDirectory, DecisionDesk, Directory};
 use vultus_store::Store;
 
 /// Creates, reads or changes companies and users in the configured store, also while a node serves
@@ -66,6 +66,18 @@ pub async fn in_credentials<T>(
 ) -> Result<T, ServeError> {
     with_store(config, async |store, _| {
         work(&CredentialDirectory::new(store, Clock::system())).await
+    })
+    .await
+}
+
+/// Lists, releases and undoes decisions, also while a node serves from the store.
+pub async fn in_decisions<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&DecisionDesk) -> vultus_core::Result<T>,
+) -> Result<T, ServeError> {
+    let options = decision_options(config);
+    with_store(config, async |store, _| {
+        work(&DecisionDesk::new(store, Clock::system(), options)).await
     })
     .await
 }

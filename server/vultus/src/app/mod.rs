@@ -16,7 +16,7 @@ mod signals;
 
 pub use audit::{AuditAccess, record_command};
 pub use data_folder::{DataError, DataFolder};
-pub use directory::{erase_company, in_credentials, in_directory, signing_keys};
+pub use directory::{erase_company, in_credentials, in_decisions, in_directory, signing_keys};
 pub use error::ServeError;
 pub use node::{NodeRole, serve};
 pub use options::{checker_options, pools_config, unlocked_plugins};

@@ -15,7 +15,7 @@ use vultus_core::turns::Turns;
 use vultus_dispatch::DispatcherParts;
 use vultus_pools::deployment::{DeploymentChoice, DeploymentError, PoolsConfig, WorkerStderr};
 use vultus_pools::plugins::{PluginFolder, Scan};
-use vultus_service::{CheckerOptions, Options, Parts, RequestLimits};
+use vultus_service::{CheckerOptions, DecisionOptions, Options, Parts, RequestLimits};
 
 use vultus_worker_protocol::SandboxLevel;
 
@@ -45,7 +45,17 @@ pub(super) fn service_options(config: &Config) -> Options {
         company_runs: config.queue.company_runs,
         company_bytes: Some(config.limits.company_bytes).filter(|bytes| *bytes > 0),
         sandbox_required: config.sandbox() == SandboxLevel::Required,
+        decisions: decision_options(config),
         checker: checker_options(config),
+    }
+}
+
+/// Limits of decisions.
+pub(super) fn decision_options(config: &Config) -> DecisionOptions {
+    let time = |of: Duration| of.try_into().unwrap_or(time::Duration::MAX);
+    DecisionOptions {
+        undo_within: time(config.decisions.undo_seconds),
+        claim: time(config.decisions.claim_seconds),
     }
 }
 

@@ -4,12 +4,14 @@ mod audit;
 mod check;
 mod companies;
 mod credentials;
+mod decisions;
 mod eval;
 mod local;
 mod models;
 mod operate;
 mod outcome;
 mod plugin;
+mod policies;
 mod report;
 mod signing_keys;
 mod store;
@@ -43,6 +45,12 @@ enum Command {
     /// Add, list, rename, suspend and delete companies
     #[command(subcommand)]
     Company(companies::CompanyCommand),
+    /// Print and change the policies of companies
+    #[command(subcommand)]
+    Policy(policies::PolicyCommand),
+    /// List the cases that wait for a person; release claims, undo decisions, print figures
+    #[command(subcommand)]
+    Decision(decisions::DecisionCommand),
     /// Add, list, change, unlock and delete users
     #[command(subcommand)]
     User(users::UserCommand),
@@ -89,6 +97,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Check(check) => check::run(config, &check),
         Command::Eval(eval) => eval::run(config, &eval),
         Command::Company(company) => companies::run(config, &company),
+        Command::Policy(policy) => policies::run(config, &policy),
+        Command::Decision(decision) => decisions::run(config, &decision),
         Command::User(user) => users::run(config, &user),
         Command::Key(command) => credentials::key(config, &command),
         Command::Session(command) => credentials::session(config, &command),

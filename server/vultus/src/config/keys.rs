@@ -3,6 +3,7 @@
 
 use super::analyzers::AnalyzersConfig;
 use super::connections::{ConnectionsConfig, ShareConfig};
+use super::decisions::DecisionsConfig;
 use super::kinds::{choice, flag, milliseconds, number, path, seconds, secret, text, whole};
 use super::places::{BlobsUrl, StoreUrl, without_password};
 use super::queue::QueueConfig;
@@ -88,6 +89,8 @@ section! {
             queue: QueueConfig,
             /// Instant checks.
             check: CheckConfig,
+            /// Decisions of people.
+            decisions: DecisionsConfig,
             /// Deletion of unreferenced files.
             sweeper: SweeperConfig,
             /// The end of a node.

@@ -4,6 +4,7 @@
 
 mod analyzers;
 mod connections;
+mod decisions;
 mod example;
 mod keys;
 mod kinds;
@@ -18,6 +19,7 @@ mod texts;
 
 pub use analyzers::{AnalyzerConfig, AnalyzersConfig};
 pub use connections::{ConnectionsConfig, ShareConfig};
+pub use decisions::DecisionsConfig;
 pub use example::example;
 pub use keys::*;
 pub use places::{BlobsPlace, BlobsUrl, BucketUrl, StoreUrl};
