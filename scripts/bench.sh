@@ -14,7 +14,7 @@ if ! PYTHONPATH=$opencv python3 -c 'import cv2' 2>/dev/null; then
 fi
 
 failed=0
-for bench in ${*:-throughput latency opencv idle sockets metadata audit plugins document cluster nodes fairness permissions deletions logins}; do
+for bench in ${*:-throughput latency opencv idle sockets metadata audit cases plugins document cluster nodes fairness permissions deletions logins}; do
     cargo bench --quiet --workspace --bench "$bench" || failed=1
 done
 exit "$failed"
