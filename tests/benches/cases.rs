@@ -26,9 +26,9 @@ use vultus_tests::measure::{Figure, bench, median};
 /// Folders with a case that waits.
 const WAITING: i64 = 10_000;
 /// Folders whose analysis is settled, for each case that waits.
-const SETTLED: i64 = 4;
+const SETTLED: i64 = 1;
 /// Folders that are written with one command.
-const AT_ONCE: i64 = 500;
+const AT_ONCE: i64 = 100;
 const PAGE: u32 = 50;
 const PAGE_BAR: Duration = Duration::from_millis(10);
 const ROUNDS: usize = 200;
@@ -137,7 +137,7 @@ async fn pages(name: &str, world: &World) -> Vec<Figure> {
 
 async fn claims(name: &str, world: &World) -> Figure {
     let now = OffsetDateTime::now_utc();
-    let claim = |by: UserId| Claim { by, since: now, until: now + time::Duration::minutes(10) };
+    let claim = move |by: UserId| Claim { by, since: now, until: now + time::Duration::minutes(10) };
     let filter = CaseFilter { free_for: Some((new_id(), now)), ..CaseFilter::default() };
     let begun = Instant::now();
     let claiming = (0..OPERATORS).map(|_| {

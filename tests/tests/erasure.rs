@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use vultus_tests::{
     CREATE_FOLDER, Client, Cluster, ClusterOptions, DATABASE, DELETE_FOLDER, Node, NodeOptions,
     REQUEST_ANALYSES, Upload, analysis, compiled_plugin, id_photo, item, jpeg, sample,
-    selfie_video, still_clip, wait_until,
+    selfie_photo, selfie_video, still_clip, wait_until,
 };
 
 #[path = "../../analyzers/document/test-support/specimen.rs"]
@@ -145,6 +145,30 @@ async fn deleted_document_is_in_no_raw_file() {
     }
     details_are_erased(&client, &folder).await;
     assert!(!node.log().contains(CANARY), "logs hold no metadata");
+}
+
+#[tokio::test]
+async fn comments_of_decisions_are_erased_with_the_medium() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let folder = client.folder_with(&[selfie_photo(sample("obama2.jpg"))], &["quality"]).await;
+    let operator = node.client_as("operator@example.org", "operator").await;
+    let id = &folder["analyses"]["nodes"][0]["id"];
+    let query = "query($id: ID!) { analysis(id: $id) { revision } }";
+    let read = operator.data(query, json!({"id": id})).await;
+    let input = json!({"analysisId": id, "choice": "ACCEPT", "comment": CANARY,
+        "expectedRevision": read["analysis"]["revision"]});
+    let decide = "mutation($input: DecideAnalysisInput!) { decideAnalysis(input: $input) {
+        analysis { decision { comment } } } }";
+    operator.data(decide, json!({"input": input})).await;
+    assert!(file_with(&node.data(), CANARY.as_bytes()).is_some(), "the comment is stored");
+    let medium = &folder["media"]["nodes"][0]["id"];
+    client.data(DELETE_MEDIUM, json!({"input": {"mediaId": medium}})).await;
+    wait_until("the raw files to hold no comment", || async {
+        file_with(&node.data(), CANARY.as_bytes()).is_none().then_some(())
+    })
+    .await;
+    assert!(!node.log().contains(CANARY), "logs hold no comments");
 }
 
 /// All documents of the cluster's database as text.

@@ -56,9 +56,8 @@ impl Directory {
             version: before + 1,
             changed_at: Some(self.clock.now()),
             changed_by: caller.user_id(),
-            rules: PolicyRules::default(),
+            rules: checked_rules(new.four_eyes)?,
         };
-        let changed = CompanyPolicy { rules: checked_rules(new.four_eyes)?, ..changed };
         let entry = NewEntry {
             before: Facts::new().number("version", before),
             after: facts(&changed),
