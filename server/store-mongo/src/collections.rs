@@ -174,6 +174,7 @@ pub(super) fn indexes() -> Vec<(&'static str, Vec<IndexModel>)> {
                 partial(doc! { "waits_since": 1, "_id": 1 }, waiting()),
                 partial(doc! { "member.company_id": 1, "waits_since": 1, "_id": 1 }, waiting()),
                 partial(doc! { "reasons.code": 1, "waits_since": 1, "_id": 1 }, waiting()),
+                partial(doc! { "kind": 1, "waits_since": 1, "_id": 1 }, waiting()),
                 partial(doc! { "decided_at": 1 }, decided()),
                 partial(doc! { "member.company_id": 1, "decided_at": 1 }, decided()),
                 index(
