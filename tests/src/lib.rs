@@ -16,6 +16,7 @@ mod node;
 mod place;
 mod plugins;
 mod process;
+mod provider;
 mod replica_set;
 mod requests;
 mod socket;
@@ -31,6 +32,7 @@ pub use node::{Node, NodeOptions, PASSWORD};
 pub use place::{compiled_plugin, executable, workspace_root};
 pub use plugins::compiled;
 pub use process::{DEADLINE, children_of, mapped_files, wait_until};
+pub use provider::{AUDIENCE, IdentityProvider, LOGIN_CLIENT};
 pub use replica_set::{ReplicaSet, Standalone};
 pub use requests::{
     CREATE_FOLDER, DELETE_FOLDER, Item, REQUEST_ANALYSES, analysis, id_photo, item, media_input,

@@ -73,7 +73,7 @@ impl Code {
 
     fn of(error: &Error) -> Self {
         match error {
-            Error::Unauthenticated(_) => Self::Unauthenticated,
+            Error::Unauthenticated(_) | Error::TokenRefused { .. } => Self::Unauthenticated,
             Error::Forbidden(_) => Self::Forbidden,
             Error::NotFound { .. } => Self::NotFound,
             Error::InvalidInput { .. } => Self::InvalidInput,
@@ -134,6 +134,7 @@ impl Problem {
         let (mut argument, mut reason, mut existing_id, mut retry_after) = (None, None, None, None);
         match error {
             Error::Unauthenticated(_) | Error::Forbidden(_) | Error::Internal { .. } => {}
+            Error::TokenRefused { reason: why, .. } => reason = Some(*why),
             Error::NotFound { argument: at, .. } => argument = at.as_deref(),
             Error::InvalidInput { argument: at, reason: why, .. }
             | Error::LimitExceeded { argument: at, reason: why, .. } => {

@@ -3,6 +3,7 @@
 pub mod audit_heads;
 pub mod brakes;
 pub mod challenges;
+pub mod foreign_tokens;
 mod hashing;
 mod jwt_crypto;
 pub mod keys;

@@ -2,6 +2,8 @@
 
 /// Maximum length of a login name, in bytes.
 const MAX_EMAIL_BYTES: usize = 254;
+/// End of the login names of users that are made for identity providers.
+pub const PROVIDER_SUFFIX: &str = ".oidc";
 
 /// Normalizes a login name to lower-case `name@host`; `None` if it is invalid.
 pub fn normal_email(text: &str) -> Option<String> {

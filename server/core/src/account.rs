@@ -117,6 +117,13 @@ pub enum Principal {
         /// What the key is limited to, within the rights of the account.
         scopes: KeyScopes,
     },
+    /// A user with an access token of an identity provider.
+    External {
+        /// The user.
+        account: Account,
+        /// When the token expires, in seconds since 1970.
+        expires_at: i64,
+    },
     /// The command line on the node's own machine: access to the data folder is the permission.
     Local,
 }
@@ -125,7 +132,9 @@ impl Principal {
     /// The account; `None` for the command line.
     pub fn account(&self) -> Option<&Account> {
         match self {
-            Self::User { account, .. } | Self::ServiceAccount { account, .. } => Some(account),
+            Self::User { account, .. }
+            | Self::ServiceAccount { account, .. }
+            | Self::External { account, .. } => Some(account),
             Self::Local => None,
         }
     }
@@ -140,11 +149,11 @@ impl Principal {
         self.account().and_then(|account| account.company_id)
     }
 
-    /// The login session; `None` for an API key and for the command line.
+    /// The login session; `None` for other credentials and for the command line.
     pub fn session_id(&self) -> Option<SessionId> {
         match self {
             Self::User { session_id, .. } => Some(*session_id),
-            Self::ServiceAccount { .. } | Self::Local => None,
+            Self::ServiceAccount { .. } | Self::External { .. } | Self::Local => None,
         }
     }
 
@@ -152,7 +161,7 @@ impl Principal {
     pub fn scopes(&self) -> KeyScopes {
         match self {
             Self::ServiceAccount { scopes, .. } => *scopes,
-            Self::User { .. } | Self::Local => KeyScopes::ALL,
+            Self::User { .. } | Self::External { .. } | Self::Local => KeyScopes::ALL,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! keys, which both stores apply.
 
 use crate::account::Principal;
-use crate::ids::{ApiKeyId, SessionId};
+use crate::ids::{ApiKeyId, SessionId, UserId};
 use std::fmt;
 use std::str::FromStr;
 use time::{Duration, OffsetDateTime};
@@ -24,29 +24,54 @@ pub enum Credential {
     Session(SessionId),
     /// A key of a service account.
     ApiKey(ApiKeyId),
+    /// An access token of an identity provider. It ends when it expires, or when its user can act
+    /// no more.
+    External {
+        /// The user.
+        user: UserId,
+        /// When it expires, in seconds since 1970.
+        expires_at: i64,
+    },
 }
 
 /// What the text of an API key's id begins with.
 const API_KEY: &str = "key-";
+/// What the text of a token of an identity provider begins with.
+const EXTERNAL: &str = "oidc-";
+/// The text names no credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the name of a credential")]
+pub struct UnknownCredential;
 
 impl fmt::Display for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Session(id) => id.fmt(f),
             Self::ApiKey(id) => write!(f, "{API_KEY}{id}"),
+            Self::External { user, expires_at } => write!(f, "{EXTERNAL}{expires_at}-{user}"),
         }
     }
 }
 
 impl FromStr for Credential {
-    type Err = uuid::Error;
+    type Err = UnknownCredential;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.strip_prefix(API_KEY) {
-            Some(id) => id.parse().map(Self::ApiKey),
-            None => text.parse().map(Self::Session),
-        }
+        let known = if let Some(id) = text.strip_prefix(API_KEY) {
+            id.parse().ok().map(Self::ApiKey)
+        } else if let Some(token) = text.strip_prefix(EXTERNAL) {
+            external(token)
+        } else {
+            text.parse().ok().map(Self::Session)
+        };
+        known.ok_or(UnknownCredential)
     }
+}
+
+fn external(text: &str) -> Option<Credential> {
+    let (expires_at, user) = text.split_once('-')?;
+    let (expires_at, user) = (expires_at.parse().ok()?, user.parse().ok()?);
+    Some(Credential::External { user, expires_at })
 }
 
 impl Principal {
@@ -55,6 +80,9 @@ impl Principal {
         match self {
             Self::User { session_id, .. } => Some(Credential::Session(*session_id)),
             Self::ServiceAccount { key_id, .. } => Some(Credential::ApiKey(*key_id)),
+            Self::External { account, expires_at } => {
+                Some(Credential::External { user: account.user_id, expires_at: *expires_at })
+            }
             Self::Local => None,
         }
     }
@@ -83,10 +111,14 @@ mod tests {
     #[test]
     fn credentials_are_known_by_their_text() {
         let id = uuid::Uuid::from_u128(7);
-        for credential in [Credential::Session(id.into()), Credential::ApiKey(id.into())] {
+        let external = Credential::External { user: id.into(), expires_at: 1_900_000_000 };
+        let (session, key) = (Credential::Session(id.into()), Credential::ApiKey(id.into()));
+        for credential in [session, key, external] {
             assert_eq!(credential.to_string().parse(), Ok(credential));
         }
-        assert!("key-".parse::<Credential>().is_err());
+        for wrong in ["key-", "oidc-", "oidc-5", ""] {
+            assert_eq!(wrong.parse::<Credential>(), Err(UnknownCredential));
+        }
     }
 
     #[test]

@@ -11,6 +11,14 @@ pub enum Error {
     /// No valid credentials.
     #[error("{0}")]
     Unauthenticated(String),
+    /// A token of an identity provider was refused.
+    #[error("{message}")]
+    TokenRefused {
+        /// Stable code of the refusal, such as `WRONG_AUDIENCE`.
+        reason: &'static str,
+        /// What is wrong with the token.
+        message: &'static str,
+    },
     /// The principal may not do this.
     #[error("{0}")]
     Forbidden(String),
@@ -113,6 +121,7 @@ impl Error {
                 argument.get_or_insert_with(|| path.to_owned());
             }
             Self::Unauthenticated(_)
+            | Self::TokenRefused { .. }
             | Self::Forbidden(_)
             | Self::Unavailable { .. }
             | Self::Internal { .. } => {}

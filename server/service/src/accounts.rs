@@ -1,10 +1,16 @@
 //! Logins, and the credentials of requests.
 
 mod api_keys;
+mod external;
+mod locks;
 mod passwords;
 
 use api_keys::{KeyCache, NotedUses};
 pub(crate) use api_keys::{principal_of_key, scopes_of};
+use external::ExternalUsers;
+pub use external::LoginAnswer;
+pub(crate) use external::external_principal;
+use locks::{refuse_locked, too_many_failures};
 
 use crate::audit::{Audit, Caller, of_optional_company};
 use crate::detached::DetachedWork;
@@ -27,8 +33,9 @@ use vultus_auth::signing_keys::PublicJwk;
 use vultus_auth::tokens::AccessTokens;
 use vultus_core::clock::Clock;
 use vultus_core::credentials::Credential;
-use vultus_core::logins::{LoginAttempts, LoginKeys, LoginOutcome};
+use vultus_core::logins::{LoginKeys, LoginOutcome};
 use vultus_core::{CompanyId, Error, Principal, Result, SessionId, User, UserId};
+use vultus_oidc::Issuers;
 use vultus_store::audit::{Actor, AuditAction, AuditObject, ChainOf, NewEntry, Origin};
 use vultus_store::{Refresh, Rotation, Session, Store};
 
@@ -46,6 +53,8 @@ struct State {
     passwords: Passwords,
     sessions: SessionCache,
     keys: KeyCache,
+    issuers: Issuers,
+    external_users: ExternalUsers,
     noted_uses: NotedUses,
     login_keys: Arc<LoginKeyring>,
     addresses: AddressBrake,
@@ -64,6 +73,7 @@ pub(crate) struct Credentials {
     pub(crate) session_lifetime: Duration,
     pub(crate) passwords: Passwords,
     pub(crate) login_keys: Arc<LoginKeyring>,
+    pub(crate) issuers: Issuers,
 }
 
 impl Accounts {
@@ -81,6 +91,7 @@ impl Accounts {
             session_lifetime,
             passwords,
             login_keys,
+            issuers,
         } = credentials;
         Self(Arc::new(State {
             store,
@@ -92,6 +103,8 @@ impl Accounts {
             passwords,
             sessions: SessionCache::default(),
             keys: KeyCache::default(),
+            issuers,
+            external_users: ExternalUsers::default(),
             noted_uses: NotedUses::default(),
             login_keys,
             addresses: AddressBrake::default(),
@@ -330,13 +343,19 @@ impl Accounts {
         match credential {
             Credential::Session(id) => Ok(principal_of(&self.session_user(id).await?, id)),
             Credential::ApiKey(id) => self.principal_of_key(id).await,
+            Credential::External { user, expires_at } => {
+                self.external_principal(user, expires_at).await
+            }
         }
     }
 
-    /// Verifies an access token or an API key.
+    /// Verifies an access token, of this server or of an identity provider, or an API key.
     pub(crate) async fn authenticate(&self, text: &str) -> Result<Authenticated> {
         if secret_tokens::is_api_key(text) {
             return self.authenticate_key(text).await;
+        }
+        if let Some(issuer) = self.0.issuers.of_token(text) {
+            return self.authenticate_external(text, issuer?).await;
         }
         let token = self.0.access_tokens.verify(text, self.0.clock.now())?;
         let user = self.session_user(token.session_id).await?;
@@ -372,17 +391,4 @@ impl Accounts {
 fn session_ended() -> Error {
     let text = "the session has ended, or its user cannot act any more; log in again";
     Error::Unauthenticated(text.to_owned())
-}
-
-/// Locks do not depend on whether the name has a user, so that they tell nothing.
-fn refuse_locked(attempts: &LoginAttempts, now: OffsetDateTime) -> Result<()> {
-    match attempts.locked_for(now) {
-        Some(left) => Err(too_many_failures(left.unsigned_abs())),
-        None => Ok(()),
-    }
-}
-
-fn too_many_failures(retry_after: std::time::Duration) -> Error {
-    let message = "too many failed logins; try again later".to_owned();
-    Error::Unavailable { message, retry_after }
 }

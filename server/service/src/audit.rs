@@ -42,10 +42,15 @@ impl Caller {
     /// The user, if it is a person: reads by machines are their purpose, and are not recorded.
     pub(crate) fn person(&self) -> Option<UserId> {
         match &self.principal {
-            Principal::User { account, .. } if account.role != Role::ClientService => {
+            Principal::User { account, .. } | Principal::External { account, .. }
+                if account.role != Role::ClientService =>
+            {
                 Some(account.user_id)
             }
-            Principal::User { .. } | Principal::ServiceAccount { .. } | Principal::Local => None,
+            Principal::User { .. }
+            | Principal::ServiceAccount { .. }
+            | Principal::External { .. }
+            | Principal::Local => None,
         }
     }
 }

@@ -97,7 +97,7 @@ impl Downloads {
         valid_for: Duration,
     ) -> Result<String> {
         let by = caller.credential();
-        let by = by.ok_or_else(|| Error::broken("a link needs a session or an API key"))?;
+        let by = by.ok_or_else(|| Error::broken("a link needs a credential"))?;
         let (kind, id) = match what {
             Download::Medium(id) => ("medium", id.to_string()),
             Download::Thumbnail(id) => ("thumbnail", id.to_string()),
@@ -126,7 +126,7 @@ impl Downloads {
             return Err(refused());
         }
         let principal = match accounts.principal_of(by).await {
-            Err(Error::Unauthenticated(_)) => return Err(refused()),
+            Err(Error::Unauthenticated(_) | Error::TokenRefused { .. }) => return Err(refused()),
             other => other?,
         };
         let scope = policy::authorize(&principal, Action::ViewFolder)?;

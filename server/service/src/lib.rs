@@ -78,6 +78,7 @@ mod use_cases;
 mod users;
 mod websockets;
 
+pub use accounts::LoginAnswer;
 pub use answers::{AnswerSlot, AnswerSlots, NextAnswer};
 pub use cases::{FullCase, WantedCases};
 pub use challenges::{CreatedChallenge, NewChallenge};
@@ -96,5 +97,6 @@ pub use session_watch::{Standing, WatchedSession};
 pub use types::*;
 pub use users::UserState;
 pub use vultus_core::decision::figures::OperatorFigures;
+pub use vultus_oidc::{BegunLogin, LoginSecret};
 pub use vultus_pools::{AnalysisStatistics, TotalCosts};
 pub use websockets::OpenWebsocket;

@@ -48,6 +48,7 @@ use vultus_blobs::keyring::Keyring;
 use vultus_core::clock::Clock;
 use vultus_core::fair::FairPermits;
 use vultus_core::{Error, Principal, Result};
+use vultus_oidc::Issuers;
 use vultus_pools::{RunningRuns, WorkerPools};
 use vultus_store::Store;
 use vultus_store::audit::Origin;
@@ -66,6 +67,8 @@ pub struct Parts {
     pub running: RunningRuns,
     /// Secret keys.
     pub keys: Keys,
+    /// Identity providers whose users are accepted.
+    pub issuers: Issuers,
     /// Keys that sign access tokens.
     pub signing: SigningKeys,
     /// Makes and checks password hashes.
@@ -122,7 +125,7 @@ impl Services {
     /// watch the sessions of websockets and reread the keys of access tokens.
     /// Fails if an analyzer rejects its policy.
     pub fn start(parts: Parts, options: Options) -> Result<Self> {
-        let Parts { store, blobs, keyring, pools, running, keys, signing, passwords, clock } =
+        let Parts { store, blobs, keyring, pools, running, keys, signing, passwords, clock, issuers } =
             parts;
         let checker = Checker::new(pools, options.checker, clock.clone())?;
         let login_keys = Arc::new(LoginKeyring::new(&keys));
@@ -143,6 +146,7 @@ impl Services {
             session_lifetime: lifetime(options.session_lifetime)?,
             passwords,
             login_keys: login_keys.clone(),
+            issuers,
         };
         let (stopping, detached, hub) =
             (CancellationToken::new(), DetachedWork::default(), Hub::default());

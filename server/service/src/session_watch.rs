@@ -2,20 +2,20 @@
 //! several times a second. A socket thus loses its rights within a second, on whichever node they
 //! were taken away.
 
-use crate::accounts::principal_of_key;
+use crate::accounts::{external_principal, principal_of_key};
 use crate::sessions::principal_of;
 use crate::types::Authenticated;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use vultus_core::Principal;
+use vultus_core::{CompanyId, Principal, User, UserId};
 use vultus_core::clock::Clock;
 use vultus_core::credentials::Credential;
-use vultus_store::Store;
+use vultus_store::{CompanyScope, Store};
 
 /// Pause between two reads.
 const INTERVAL: Duration = Duration::from_millis(400);
@@ -134,11 +134,12 @@ impl SessionWatch {
         &self,
         ids: &[Credential],
     ) -> vultus_store::Result<HashMap<Credential, Principal>> {
-        let (mut sessions, mut keys) = (Vec::new(), Vec::new());
+        let (mut sessions, mut keys, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
         for id in ids {
             match id {
                 Credential::Session(id) => sessions.push(*id),
                 Credential::ApiKey(id) => keys.push(*id),
+                Credential::External { user, expires_at } => tokens.push((*user, *expires_at)),
             }
         }
         let (store, now) = (&self.0.store, self.0.clock.now());
@@ -158,7 +159,35 @@ impl SessionWatch {
                 }
             }
         }
+        self.principals_of_tokens(&tokens, &mut found).await?;
         Ok(found)
+    }
+
+    /// Adds the principals of tokens of identity providers whose users can act.
+    async fn principals_of_tokens(
+        &self,
+        tokens: &[(UserId, i64)],
+        found: &mut HashMap<Credential, Principal>,
+    ) -> vultus_store::Result<()> {
+        if tokens.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<UserId> = tokens.iter().map(|(user, _)| *user).collect();
+        let users = self.0.store.users(&ids).await?;
+        let of_users: BTreeSet<CompanyId> = users.iter().filter_map(User::company_of_role).collect();
+        let of_users: Vec<CompanyId> = of_users.into_iter().collect();
+        let companies = self.0.store.companies_by_ids(CompanyScope::Every, &of_users).await?;
+        let is_active = |id| companies.iter().any(|it| it.id == id && it.suspended_at.is_none());
+        let now = self.0.clock.now().unix_timestamp();
+        let users: HashMap<UserId, &User> = users.iter().map(|user| (user.id, user)).collect();
+        for (id, expires_at) in tokens {
+            let Some(user) = users.get(id).filter(|user| user.disabled_at.is_none()) else { continue };
+            if *expires_at > now && user.company_of_role().is_none_or(is_active) {
+                let credential = Credential::External { user: *id, expires_at: *expires_at };
+                found.insert(credential, external_principal(user, *expires_at));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The methods of [`Services`], each delegated to its part.
 
+use crate::accounts::LoginAnswer;
 use crate::answers::NextAnswer;
 use crate::challenges::{CreatedChallenge, NewChallenge};
 use crate::downloads::DownloadLink;
@@ -21,6 +22,7 @@ use vultus_auth::signing_keys::PublicJwk;
 use vultus_core::{
     Analysis, AnalysisId, Artifact, CompanyId, Folder, FolderId, MediaId, Medium, Principal, Result,
 };
+use vultus_oidc::BegunLogin;
 use vultus_pools::{LoadedPlugin, TotalCosts};
 use vultus_store::{
     FolderContents, FolderCursor, FolderFilter, FolderOrder, JsonSelection, Selection,
@@ -43,6 +45,21 @@ impl Services {
     /// the same new token again; any other second use revokes the session.
     pub async fn refresh(&self, refresh_token: &str, from: &ClientInfo) -> Result<Tokens> {
         self.0.accounts.refresh(refresh_token, from).await
+    }
+
+    /// Begins a login with an identity provider, which sends the browser back to `redirect`.
+    pub async fn begin_external_login(&self, provider: &str, redirect: &Url) -> Result<BegunLogin> {
+        self.0.accounts.begin_external_login(provider, redirect).await
+    }
+
+    /// Issues tokens for the answer of an identity provider.
+    pub async fn complete_external_login(
+        &self,
+        provider: &str,
+        answer: LoginAnswer,
+        from: &ClientInfo,
+    ) -> Result<Tokens> {
+        self.0.accounts.complete_external_login(provider, answer, from).await
     }
 
     /// Ends the caller's session: its tokens become invalid at once.

@@ -6,7 +6,7 @@ use crate::directory::{DEFAULT_COMPANY, Directory, check_text, checked_search, o
 use crate::errors::{of_store, stored};
 use crate::types::{AddedUser, NewRole, NewUser};
 use uuid::Uuid;
-use vultus_auth::login_name::normal_email;
+use vultus_auth::login_name::{PROVIDER_SUFFIX, normal_email};
 use vultus_auth::passwords;
 use vultus_auth::policy::{self, Action};
 use vultus_auth::strength;
@@ -41,6 +41,10 @@ impl Directory {
         check_types(&new.may_start)?;
         let email = normal_email(&new.email)
             .ok_or_else(|| Error::invalid("input.email", "must be of the form name@host"))?;
+        if email.ends_with(PROVIDER_SUFFIX) {
+            let message = "names that end with .oidc belong to users of identity providers";
+            return Err(Error::invalid("input.email", message));
+        }
         check_text(&new.name, "input.name")?;
         let is_generated = new.password.is_none();
         let password = new.password.unwrap_or_else(passwords::generate);

@@ -69,6 +69,7 @@ impl Node {
             keyring: keyring.clone(),
             pools: pools.clone(),
             running: RunningRuns::default(),
+            issuers: vultus_oidc::Issuers::default(),
             signing: SigningKeys::open(&keys, data.path()).unwrap(),
             keys,
             passwords: Passwords::new(1).unwrap(),

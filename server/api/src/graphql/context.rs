@@ -13,7 +13,9 @@ use vultus_core::{Error, Principal, Result};
 use super::needs::Needs;
 use super::request_limits::AnswerLimits;
 use crate::memory::Reserved;
-use vultus_service::{ClientInfo, ClientKey, NextAnswer, Selection, Services, UploadedFile};
+use vultus_service::{
+    Authenticated, ClientInfo, ClientKey, NextAnswer, Selection, Services, UploadedFile,
+};
 
 /// Maximum of `waitMs`, in milliseconds.
 pub const MAX_WAIT_MS: i32 = 30_000;
@@ -109,20 +111,55 @@ pub enum Auth {
     /// A verified token.
     Valid(Principal),
     /// A token that was refused, with the reason. Fields that need no token still work.
-    Refused(String),
+    Refused(TokenRefusal),
     /// No token.
     Absent,
 }
 
 impl Auth {
+    /// The result of verifying a token. A refused one is no error of the request.
+    pub(crate) fn of(verified: Result<Authenticated>) -> Result<Self> {
+        match verified {
+            Ok(authenticated) => Ok(Self::Valid(authenticated.principal)),
+            Err(Error::Unauthenticated(message)) => Ok(Self::Refused(TokenRefusal::Own(message))),
+            Err(Error::TokenRefused { reason, message }) => {
+                Ok(Self::Refused(TokenRefusal::Foreign { reason, message }))
+            }
+            Err(other) => Err(other),
+        }
+    }
+
     /// The principal, or UNAUTHENTICATED.
     pub fn principal(&self) -> Result<Principal> {
         match self {
             Self::Valid(principal) => Ok(principal.clone()),
-            Self::Refused(reason) => Err(Error::Unauthenticated(reason.clone())),
+            Self::Refused(refusal) => Err(refusal.clone().into()),
             Self::Absent => {
                 Err(Error::Unauthenticated("log in first, and send the access token".to_owned()))
             }
+        }
+    }
+}
+
+/// Why a token was refused.
+#[derive(Debug, Clone)]
+pub enum TokenRefusal {
+    /// A token of this server, or an API key.
+    Own(String),
+    /// A token of an identity provider.
+    Foreign {
+        /// Stable code.
+        reason: &'static str,
+        /// Text for the client.
+        message: &'static str,
+    },
+}
+
+impl From<TokenRefusal> for Error {
+    fn from(refusal: TokenRefusal) -> Self {
+        match refusal {
+            TokenRefusal::Own(message) => Self::Unauthenticated(message),
+            TokenRefusal::Foreign { reason, message } => Self::TokenRefused { reason, message },
         }
     }
 }

@@ -184,6 +184,7 @@ fn loader<'c>(ctx: &Context<'c>) -> Result<&'c Loaders> {
 fn of_batch(error: &Error) -> Error {
     match error {
         Error::Unauthenticated(message) => Error::Unauthenticated(message.clone()),
+        Error::TokenRefused { reason, message } => Error::TokenRefused { reason, message },
         Error::Forbidden(message) => Error::Forbidden(message.clone()),
         Error::Unavailable { message, retry_after } => {
             Error::Unavailable { message: message.clone(), retry_after: *retry_after }

@@ -63,6 +63,8 @@ pub fn router(services: Services, options: HttpOptions) -> Router {
         .route("/media/{kind}/{id}", get(download::handle))
         .route("/session", post(session::login).delete(session::logout))
         .route("/session/refresh", post(session::refresh))
+        .route("/session/oidc/{provider}", get(session::oidc::begin))
+        .route("/session/oidc/{provider}/callback", get(session::oidc::complete))
         .route("/.well-known/jwks.json", get(session::public_keys));
     with_health(routes, services, options)
 }

@@ -300,11 +300,7 @@ impl Exchange {
     /// work.
     pub(super) async fn authenticate(&self) -> Result<Auth> {
         let Some(token) = credentials::token(&self.headers) else { return Ok(Auth::Absent) };
-        match self.node.services.authenticate(&token).await {
-            Ok(authenticated) => Ok(Auth::Valid(authenticated.principal)),
-            Err(Error::Unauthenticated(message)) => Ok(Auth::Refused(message)),
-            Err(other) => Err(other),
-        }
+        Auth::of(self.node.services.authenticate(&token).await)
     }
 
     pub(super) async fn execute(

@@ -1,9 +1,10 @@
 //! Sessions of browsers: the refresh token is in a cookie that no script reads, and the access
 //! token in the memory of the page. [`refresh`] alone reads the cookie; GraphQL, websockets and
-//! media never do.
+//! media never do. A login with an identity provider ends with the same cookie.
 
 mod cookie;
 mod guard;
+pub(super) mod oidc;
 
 use axum::body::Body;
 use axum::extract::{Extension, Request, State};

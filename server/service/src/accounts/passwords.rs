@@ -1,6 +1,7 @@
 //! Changes of passwords: by their users, and by one-time tokens that administrators hand over.
 
-use super::{Accounts, refuse_locked};
+use super::Accounts;
+use super::locks::refuse_locked;
 use crate::errors::stored;
 use crate::types::ClientInfo;
 use secrecy::SecretString;

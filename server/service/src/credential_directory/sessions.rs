@@ -28,8 +28,14 @@ impl CredentialDirectory {
     /// The caller itself, or a user that the caller manages.
     async fn own_or_managed(&self, caller: &Principal, user: Option<UserId>) -> Result<UserId> {
         match (caller, user) {
-            (Principal::User { account, .. }, None) => Ok(account.user_id),
-            (Principal::User { account, .. }, Some(id)) if account.user_id == id => Ok(id),
+            (Principal::User { account, .. } | Principal::External { account, .. }, None) => {
+                Ok(account.user_id)
+            }
+            (Principal::User { account, .. } | Principal::External { account, .. }, Some(id))
+                if account.user_id == id =>
+            {
+                Ok(id)
+            }
             (_, Some(id)) => Ok(self.managed(caller, id).await?.id),
             (_, None) => Err(Error::invalid("userId", "name a user: an API key has no sessions")),
         }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use vultus_auth::keys::KeyError;
 use vultus_blobs::BlobError;
 use vultus_blobs::keyring::KeyringError;
+use vultus_oidc::OutgoingError;
 use vultus_pools::deployment::DeploymentError;
 use vultus_pools::worker_pools::StartError;
 use vultus_store::StoreError;
@@ -51,6 +52,9 @@ pub enum ServeError {
     /// The files of media cannot be used.
     #[error("opening the files of media")]
     Blobs(#[from] BlobError),
+    /// Requests to identity providers cannot be sent.
+    #[error("setting up the identity providers")]
+    Outgoing(#[from] OutgoingError),
     /// A file that belongs to the server is missing.
     #[error(transparent)]
     Deployment(#[from] DeploymentError),

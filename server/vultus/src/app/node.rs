@@ -22,6 +22,7 @@ use vultus_blobs::keyring::Keyring;
 use vultus_blobs::{BlobStore, DiskReserve, Sweeper};
 use vultus_core::clock::Clock;
 use vultus_dispatch::Dispatcher;
+use vultus_oidc::Issuers;
 use vultus_pools::{RunningRuns, WorkerPools};
 use vultus_service::{Parts, Services};
 use vultus_store::Store;
@@ -108,6 +109,7 @@ impl Node {
         role: NodeRole,
         folder: &DataFolder,
     ) -> Result<Self, ServeError> {
+        let issuers = Issuers::new(config.oidc.issuers.clone())?;
         let keys = Keys::open(&keys_dir(config, folder.path()))?;
         let signing = SigningKeys::open(&keys, &keys_dir(config, folder.path()))?;
         let blobs = open_blobs(config, folder.path()).await?;
@@ -129,6 +131,7 @@ impl Node {
             running: RunningRuns::default(),
             keys,
             signing,
+            issuers,
             passwords,
             clock: Clock::system(),
         };

@@ -5,6 +5,7 @@ use super::analyzers::AnalyzersConfig;
 use super::connections::{ConnectionsConfig, ShareConfig};
 use super::decisions::DecisionsConfig;
 use super::kinds::{choice, flag, milliseconds, number, path, seconds, secret, text, whole};
+use super::oidc::OidcConfig;
 use super::places::{BlobsUrl, StoreUrl, without_password};
 use super::queue::QueueConfig;
 use super::request::{AnswerConfig, MemoryConfig, QueryConfig, RequestConfig};
@@ -97,6 +98,8 @@ section! {
             shutdown: ShutdownConfig,
             /// Policies and settings of analyzers, by name.
             analyzers: AnalyzersConfig,
+            /// Identity providers.
+            oidc: OidcConfig,
         }
     }
 }

@@ -8,6 +8,7 @@ mod decisions;
 mod example;
 mod keys;
 mod kinds;
+mod oidc;
 mod places;
 mod problem;
 mod queue;
@@ -22,11 +23,14 @@ pub use connections::{ConnectionsConfig, ShareConfig};
 pub use decisions::DecisionsConfig;
 pub use example::example;
 pub use keys::*;
+pub use oidc::OidcConfig;
 pub use places::{BlobsPlace, BlobsUrl, BucketUrl, StoreUrl};
 pub use problem::Problem;
 pub use queue::QueueConfig;
 pub use read::effective;
 pub use request::{AnswerConfig, QueryConfig, RequestConfig};
 
+#[cfg(test)]
+mod oidc_tests;
 #[cfg(test)]
 mod tests;

@@ -57,6 +57,7 @@ pub fn effective(
         lines.push_str(&format!("{path} = {value}\n"));
     }
     lines.push_str(&analyzers::lines(&config.analyzers));
+    lines.push_str(&config.oidc.lines());
     Ok(lines)
 }
 

@@ -5,8 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use vultus_worker_protocol::SandboxLevel;
 
-fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+pub(super) fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+pub(super) fn effective_with(text: &str, environment: &BTreeMap<String, String>) -> String {
+    effective(text, environment).unwrap()
 }
 
 fn from_text(text: &str) -> Result<Config, Vec<Problem>> {

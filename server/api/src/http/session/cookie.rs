@@ -49,10 +49,15 @@ pub(super) fn cleared(place: Place) -> String {
 
 /// The token in the cookie.
 pub(super) fn read(headers: &HeaderMap, place: Place) -> Option<String> {
+    value(headers, name(place))
+}
+
+/// The value of the cookie with this name.
+pub(super) fn value(headers: &HeaderMap, name: &str) -> Option<String> {
     for header in headers.get_all(header::COOKIE) {
         let Ok(text) = header.to_str() else { continue };
         for cookie in Cookie::split_parse(text).flatten() {
-            if cookie.name() == name(place) && !cookie.value().is_empty() {
+            if cookie.name() == name && !cookie.value().is_empty() {
                 return Some(cookie.value().to_owned());
             }
         }

@@ -18,10 +18,7 @@ pub(super) enum Place {
 
 /// Admits a request, or says why not.
 pub(super) fn admit(headers: &HeaderMap, public_url: Option<&Url>) -> Result<Place> {
-    let (place, own) = match public_url.filter(|url| url.scheme() == "https") {
-        Some(url) => (Place::Tls, url.origin().ascii_serialization()),
-        None => (Place::Loopback, loopback_origin(headers)?),
-    };
+    let (place, own) = place(headers, public_url)?;
     let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
     if origin.is_none_or(|origin| !origin.eq_ignore_ascii_case(&own)) {
         return Err(Error::Forbidden(
@@ -37,6 +34,14 @@ pub(super) fn admit(headers: &HeaderMap, public_url: Option<&Url>) -> Result<Pla
         });
     }
     Ok(place)
+}
+
+/// Where page and server are, and the origin of the server.
+pub(super) fn place(headers: &HeaderMap, public_url: Option<&Url>) -> Result<(Place, String)> {
+    match public_url.filter(|url| url.scheme() == "https") {
+        Some(url) => Ok((Place::Tls, url.origin().ascii_serialization())),
+        None => Ok((Place::Loopback, loopback_origin(headers)?)),
+    }
 }
 
 /// The origin of a server that is reached by a name or address of this machine.
