@@ -1,7 +1,7 @@
 //! The threads that compute password hashes: a fixed number, each with one block of memory that it
 //! reuses while jobs come. A flood of logins thus takes no more memory than a few.
 //!
-//! Jobs wait for a bounded time in a bounded queue, of which one address can fill a part only.
+//! Jobs wait for a bounded time in a bounded queue, of which one owner can fill a part only.
 
 use argon2::Block;
 use parking_lot::{Condvar, Mutex};
@@ -12,7 +12,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use vultus_core::fair::{FairPermits, Share};
-use vultus_core::{Error, Result};
+use vultus_core::{CompanyId, Error, Result};
+use vultus_store::audit::Origin;
 
 /// Maximum time that a job waits for its result.
 const WAIT: Duration = Duration::from_secs(10);
@@ -20,17 +21,36 @@ const WAIT: Duration = Duration::from_secs(10);
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Jobs that may wait for each thread: what a thread computes in about two seconds.
 const JOBS_PER_THREAD: usize = 48;
-/// Share of the jobs that may come from one address.
+/// Share of the jobs that one owner may have.
 const SHARE: Share = Share::ADDRESS;
 /// Time without a job after which a thread releases its memory.
 const IDLE: Duration = Duration::from_secs(10);
+
+/// Who a hash is computed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HashOwner {
+    /// A stranger at this address.
+    Address(IpAddr),
+    /// A stranger from this network.
+    Network(Origin),
+    /// A company.
+    Company(CompanyId),
+    /// Users without a company, and the command line.
+    Installation,
+}
+
+impl From<Option<CompanyId>> for HashOwner {
+    fn from(company: Option<CompanyId>) -> Self {
+        company.map_or(Self::Installation, Self::Company)
+    }
+}
 
 type Job = Box<dyn FnOnce(&mut Vec<Block>) + Send>;
 
 /// The threads with their queue. Dropping it ends them.
 pub(crate) struct HashingThreads {
     queue: Arc<Queue>,
-    permits: FairPermits<Option<IpAddr>>,
+    permits: FairPermits<HashOwner>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -65,13 +85,13 @@ impl HashingThreads {
     }
 
     /// Runs `work` on one of the threads, with the thread's memory. UNAVAILABLE if it has to wait
-    /// too long, or if too many jobs of the same address wait already.
+    /// too long, or if too many jobs of the same owner wait already.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        from: Option<IpAddr>,
+        owner: HashOwner,
         work: impl FnOnce(&mut Vec<Block>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let permit = self.permits.try_acquire(&[(from, SHARE)]).map_err(|_| busy())?;
+        let permit = self.permits.try_acquire(&[(owner, SHARE)]).map_err(|_| busy())?;
         let (sender, result) = oneshot::channel();
         let job = move |memory: &mut Vec<Block>| {
             // The permit is released before the caller is woken.
@@ -153,11 +173,12 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
 
-    const STRANGER: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 1)));
-    const OTHER: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 2)));
+    const STRANGER: HashOwner =
+        HashOwner::Address(IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 1)));
+    const OTHER: HashOwner = HashOwner::Company(CompanyId(uuid::Uuid::from_u128(1)));
 
     #[tokio::test]
-    async fn one_address_fills_a_part_of_the_queue_only() {
+    async fn one_owner_fills_a_part_of_the_queue_only() {
         let threads = Arc::new(HashingThreads::start(1).unwrap());
         let (go, gate) = mpsc::channel::<()>();
         let blocked = threads.clone();
@@ -182,7 +203,7 @@ mod tests {
         }
         assert!((JOBS_PER_THREAD..2 * JOBS_PER_THREAD).contains(&refused), "{refused}");
         let mut honest = Box::pin(threads.run(OTHER, |_| Ok(7)));
-        assert!(futures::poll!(honest.as_mut()).is_pending(), "another address may wait");
+        assert!(futures::poll!(honest.as_mut()).is_pending(), "another owner may wait");
         go.send(()).unwrap();
         assert_eq!(honest.await.unwrap(), 7);
         first.await.unwrap().unwrap();

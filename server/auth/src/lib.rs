@@ -13,5 +13,5 @@ pub mod policy;
 pub mod refresh_tokens;
 pub mod secret_tokens;
 pub mod signing_keys;
-pub mod strength;
+mod strength;
 pub mod tokens;

@@ -2,6 +2,7 @@
 //! not.
 
 use crate::hashing::HashingThreads;
+use crate::strength;
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use rand::seq::IndexedRandom;
@@ -25,6 +26,18 @@ pub const MIN_PASSWORD_CHARS: usize = 12;
 /// Maximum length of a password, in bytes.
 pub const MAX_PASSWORD_BYTES: usize = 1024;
 
+pub use crate::hashing::HashOwner;
+
+/// A password that a person chose.
+pub struct ChosenPassword {
+    /// The password.
+    pub password: SecretString,
+    /// What others know of its user, such as the name.
+    pub known: Vec<String>,
+    /// The argument that errors name.
+    pub argument: &'static str,
+}
+
 /// Makes and checks password hashes. Clones share the threads.
 #[derive(Clone)]
 pub struct Passwords {
@@ -42,9 +55,21 @@ impl Passwords {
         })
     }
 
-    /// The hash of a new password, in PHC string form.
-    pub async fn hash(&self, password: SecretString) -> Result<String> {
-        self.threads.run(None, move |memory| hash(&password, memory)).await
+    /// The hash of a generated password, in PHC string form.
+    pub async fn hash(&self, password: SecretString, owner: HashOwner) -> Result<String> {
+        self.threads.run(owner, move |memory| hash(&password, memory)).await
+    }
+
+    /// The hash of a chosen password. Refuses one that is easy to guess; to estimate that takes
+    /// processor time, too, and so it is done on the same threads.
+    pub async fn hash_chosen(&self, chosen: ChosenPassword, owner: HashOwner) -> Result<String> {
+        let check_and_hash = move |memory: &mut Vec<Block>| {
+            let ChosenPassword { password, known, argument } = &chosen;
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            strength::check_new(password, &known, argument)?;
+            hash(password, memory)
+        };
+        self.threads.run(owner, check_and_hash).await
     }
 
     /// Whether the password, sent from an address, matches the stored hash. Without a hash (unknown
@@ -61,7 +86,7 @@ impl Passwords {
             let matches = matches(&password, stored.as_deref().unwrap_or(&decoy), memory)?;
             Ok(exists && matches)
         };
-        self.threads.run(Some(from), check).await
+        self.threads.run(HashOwner::Address(from), check).await
     }
 }
 
@@ -145,7 +170,8 @@ mod tests {
     #[tokio::test]
     async fn only_the_right_password_of_an_existing_user_matches() {
         let passwords = Passwords::new(2).unwrap();
-        let stored = passwords.hash("correct horse battery".into()).await.unwrap();
+        let stored =
+            passwords.hash("correct horse battery".into(), HashOwner::Installation).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
         let matches = async |password: &str, stored: Option<&String>| {
             passwords.verify(password.into(), stored.cloned(), HERE).await.unwrap()

@@ -4,7 +4,9 @@
 //! start narrow it further.
 
 use serde::Serialize;
-use vultus_core::{Account, CompanyId, Error, KeyScope, Principal, Result, Role, UserId};
+use vultus_core::{
+    Account, CompanyId, Error, KeyScope, KeyScopes, Principal, Result, Role, UserId,
+};
 use vultus_store::{CompanyScope, Scope, UserScope};
 
 /// An action that needs a permission.
@@ -204,7 +206,7 @@ fn reached(caller: &Principal, action: Action) -> Result<Reached> {
         return refused("your role does not permit this");
     };
     let scope = key_scope(action);
-    if !caller.scopes().contains(scope) {
+    if !scopes_allow(caller.scopes(), action) {
         return refused(&format!("the API key lacks the scope {scope}"));
     }
     match (reach, account.company_id) {
@@ -213,6 +215,12 @@ fn reached(caller: &Principal, action: Action) -> Result<Reached> {
         (Reach::Own, _) => Ok(Reached::Own(account.clone())),
         (Reach::Company, None) => Err(Error::broken("a user of a company has no company")),
     }
+}
+
+/// Whether the scopes of a key allow an action. A key with scopes creates no users: a user that
+/// logs in has all rights of its role.
+fn scopes_allow(scopes: KeyScopes, action: Action) -> bool {
+    scopes.contains(key_scope(action)) && (action != Action::CreateUser || scopes == KeyScopes::ALL)
 }
 
 /// The command line administers companies, users and decisions. It has no folders, and takes no
@@ -292,6 +300,15 @@ pub fn authorize_role(caller: &Principal, role: Role) -> Result<()> {
     Ok(())
 }
 
+/// Refuses what would give an API key with scopes the rights of a user that logs in: to create
+/// users, to reset passwords, to give roles.
+pub fn authorize_unlimited(caller: &Principal) -> Result<()> {
+    if caller.scopes() == KeyScopes::ALL {
+        return Ok(());
+    }
+    Err(Error::Forbidden("an API key with scopes does not permit this".to_owned()))
+}
+
 /// Refuses to change the rights of the user that calls, and to grant analyses that the caller may
 /// not start, so that no user raises itself.
 pub fn authorize_rights(
@@ -319,7 +336,7 @@ pub fn permissions(caller: &Principal) -> Vec<Permission> {
     let mut permissions = Vec::new();
     for action in ACTIONS {
         if let Some(reach) = reach(account.role, action)
-            && caller.scopes().contains(key_scope(action))
+            && scopes_allow(caller.scopes(), action)
         {
             permissions.push(Permission { action, reach });
         }

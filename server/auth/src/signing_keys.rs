@@ -200,6 +200,20 @@ impl SigningKeys {
         }
     }
 
+    /// The newest key that has replaced all earlier ones at once.
+    pub fn sole(&self, now: OffsetDateTime) -> Option<String> {
+        let keys = self.all();
+        let mut in_force = keys.iter().rev().filter(|key| key.signs_from <= now);
+        in_force.find(|key| key.overlap == Overlap::None).map(|key| key.id.clone())
+    }
+
+    /// Whether tokens of the key with this id may be valid: it was not replaced at once.
+    pub fn is_accepted(&self, id: &str, now: OffsetDateTime) -> bool {
+        let keys = self.all();
+        let at = keys.iter().position(|key| key.id == id);
+        at.is_some_and(|at| !is_replaced_at_once(&keys, at, now))
+    }
+
     /// All keys, in the order in which they sign.
     pub fn list(&self, lifetime: Duration, now: OffsetDateTime) -> Vec<KeyInfo> {
         let keys = self.all();
@@ -261,16 +275,19 @@ fn state_of(
     lifetime: Duration,
     now: OffsetDateTime,
 ) -> KeyState {
-    let later = &keys[at + 1..];
-    if later.iter().any(|key| key.overlap == Overlap::None && key.signs_from <= now) {
+    if is_replaced_at_once(keys, at, now) {
         return KeyState::Retired;
     }
-    match later.first() {
+    match keys.get(at + 1) {
         Some(next) if next.signs_from + lifetime <= now => KeyState::Retired,
         Some(next) if next.signs_from <= now => KeyState::Verifies,
         _ if keys[at].signs_from > now => KeyState::Next,
         _ => KeyState::Signs,
     }
+}
+
+fn is_replaced_at_once(keys: &[Arc<SigningKey>], at: usize, now: OffsetDateTime) -> bool {
+    keys[at + 1..].iter().any(|key| key.overlap == Overlap::None && key.signs_from <= now)
 }
 
 impl State {

@@ -7,10 +7,12 @@ use zxcvbn::{Score, zxcvbn};
 
 /// The least estimate of `zxcvbn`: more than 10^8 guesses.
 const LEAST: Score = Score::Three;
+/// Characters that are estimated: the time grows faster than the length.
+const ESTIMATED_CHARS: usize = 40;
 
 /// Refuses a new password that is short, long, or easy to guess; also by someone who knows `of`,
 /// such as the user's name. The error names `argument`.
-pub fn check_new(password: &SecretString, of: &[&str], argument: &str) -> Result<()> {
+pub(crate) fn check_new(password: &SecretString, of: &[&str], argument: &str) -> Result<()> {
     let text = password.expose_secret();
     let refused = |message: String, reason: &str| {
         Err(Error::InvalidInput {
@@ -35,7 +37,8 @@ pub fn check_new(password: &SecretString, of: &[&str], argument: &str) -> Result
         known.push(text);
         known.extend(text.split(|c: char| !c.is_alphanumeric()).filter(|part| part.len() > 2));
     }
-    let estimate = zxcvbn(text, &known);
+    let end = text.char_indices().nth(ESTIMATED_CHARS).map_or(text.len(), |(at, _)| at);
+    let estimate = zxcvbn(&text[..end], &known);
     if estimate.score() >= LEAST {
         return Ok(());
     }
@@ -72,6 +75,14 @@ mod tests {
         }
         assert_eq!(reason("x9$Kq").as_deref(), Some("PASSWORD_TOO_SHORT"));
         assert_eq!(reason(&"x9$Kq".repeat(300)).as_deref(), Some("PASSWORD_TOO_LONG"));
+    }
+
+    #[test]
+    fn only_the_beginning_of_a_long_password_is_estimated() {
+        let hard = "x9$Kq2vT7mWz".repeat(4);
+        assert_eq!(reason(&format!("{hard}{}", "a".repeat(900))), None);
+        let weak = format!("{}{hard}", "a".repeat(ESTIMATED_CHARS));
+        assert_eq!(reason(&weak).as_deref(), Some("PASSWORD_TOO_WEAK"));
     }
 
     #[test]

@@ -93,11 +93,20 @@ impl AccessTokens {
         if claims.exp <= now.unix_timestamp() {
             return Err(Error::Unauthenticated("the access token has expired".to_owned()));
         }
+        // A key that was replaced is kept for one lifetime: no token of it may outlast that.
+        if claims.exp > (now + self.lifetime + CLOCK_SKEW).unix_timestamp() {
+            return Err(invalid());
+        }
         if claims.nbf > (now + CLOCK_SKEW).unix_timestamp() {
             return Err(invalid());
         }
         let expires_at = OffsetDateTime::from_unix_timestamp(claims.exp).map_err(|_| invalid())?;
         Ok(VerifiedToken { user_id: claims.sub, session_id: claims.sid, expires_at })
+    }
+
+    /// The id of the key that a token names.
+    pub fn key_id(token: &str) -> Option<String> {
+        jsonwebtoken::decode_header(token).ok()?.kid
     }
 
     /// The public keys of the tokens that are valid at `now` or later.
@@ -224,6 +233,7 @@ mod tests {
             ("aud", json!("other")),
             ("exp", json!(NOW)),
             ("exp", json!(1e300)),
+            ("exp", json!(NOW + 900 + 31)),
             ("aud", json!(["vultus"])),
             ("nbf", json!(NOW + 60)),
             ("sub", json!("x")),

@@ -363,7 +363,8 @@ impl Accounts {
             return Err(session_ended());
         }
         let principal = principal_of(&user, token.session_id);
-        Ok(Authenticated { principal, expires_at: token.expires_at })
+        let signed_by = AccessTokens::key_id(text);
+        Ok(Authenticated { principal, expires_at: token.expires_at, signed_by })
     }
 
     async fn session_user(&self, id: SessionId) -> Result<User> {

@@ -61,6 +61,7 @@ impl CredentialDirectory {
         user: UserId,
     ) -> Result<PasswordResetToken> {
         let user = self.managed(caller, user).await?;
+        policy::authorize_unlimited(caller)?;
         let token = secret_tokens::new_password_reset();
         let expires_at = self.clock.now() + RESET_LIFETIME;
         let sha256 = stored_form(token.expose_secret());

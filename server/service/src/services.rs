@@ -125,8 +125,18 @@ impl Services {
     /// watch the sessions of websockets and reread the keys of access tokens.
     /// Fails if an analyzer rejects its policy.
     pub fn start(parts: Parts, options: Options) -> Result<Self> {
-        let Parts { store, blobs, keyring, pools, running, keys, signing, passwords, clock, issuers } =
-            parts;
+        let Parts {
+            store,
+            blobs,
+            keyring,
+            pools,
+            running,
+            keys,
+            signing,
+            passwords,
+            clock,
+            issuers,
+        } = parts;
         let checker = Checker::new(pools, options.checker, clock.clone())?;
         let login_keys = Arc::new(LoginKeyring::new(&keys));
         let audit = Audit::new(store.clone(), clock.clone());
@@ -152,8 +162,8 @@ impl Services {
             (CancellationToken::new(), DetachedWork::default(), Hub::default());
         let mut background = JoinSet::new();
         background.spawn(hub.clone().forward(store.changes(), stopping.clone()));
+        let sessions = SessionWatch::new(store.clone(), signing.clone(), clock.clone());
         background.spawn(signing_watch::run(signing, stopping.clone()));
-        let sessions = SessionWatch::new(store.clone(), clock.clone());
         background.spawn(sessions.clone().run(stopping.clone()));
         let chains = AuditChains::new(store.clone(), HeadKey::new(&keys), clock.clone());
         background.spawn(chains.run(stopping.clone()));

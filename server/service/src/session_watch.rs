@@ -12,9 +12,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use vultus_core::{CompanyId, Principal, User, UserId};
+use vultus_auth::signing_keys::SigningKeys;
 use vultus_core::clock::Clock;
 use vultus_core::credentials::Credential;
+use vultus_core::{CompanyId, Principal, User, UserId};
 use vultus_store::{CompanyScope, Store};
 
 /// Pause between two reads.
@@ -31,6 +32,7 @@ pub(crate) struct SessionWatch(Arc<State>);
 struct State {
     store: Arc<dyn Store>,
     clock: Clock,
+    signing: SigningKeys,
     sessions: Mutex<HashMap<Credential, Watched>>,
 }
 
@@ -63,13 +65,22 @@ pub struct WatchedSession {
     watch: SessionWatch,
     id: Credential,
     principal: Principal,
+    /// The key of this server that signed the token.
+    signed_by: Option<String>,
     expires: Instant,
     seen: watch::Receiver<Seen>,
 }
 
 impl SessionWatch {
-    pub(crate) fn new(store: Arc<dyn Store>, clock: Clock) -> Self {
-        Self(Arc::new(State { store, clock, sessions: Mutex::default() }))
+    pub(crate) fn new(store: Arc<dyn Store>, signing: SigningKeys, clock: Clock) -> Self {
+        Self(Arc::new(State { store, clock, signing, sessions: Mutex::default() }))
+    }
+
+    /// Wakes all sockets: those whose token is of a key that was replaced at once are closed.
+    fn keys_changed(&self) {
+        for watched in self.0.sessions.lock().values() {
+            watched.seen.send_modify(|_| {});
+        }
     }
 
     /// Watches the session of a token that has just been verified; `None` without a session.
@@ -86,6 +97,7 @@ impl SessionWatch {
             watch: self.clone(),
             id,
             principal: of.principal.clone(),
+            signed_by: of.signed_by.clone(),
             expires: Instant::now() + lifetime.unsigned_abs(),
             seen: watched.seen.subscribe(),
         })
@@ -95,7 +107,13 @@ impl SessionWatch {
     pub(crate) async fn run(self, stopping: CancellationToken) {
         let mut timer = tokio::time::interval(INTERVAL);
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut sole = self.0.signing.sole(self.0.clock.now());
         while stopping.run_until_cancelled(timer.tick()).await.is_some() {
+            let now_sole = self.0.signing.sole(self.0.clock.now());
+            if now_sole != sole {
+                sole = now_sole;
+                self.keys_changed();
+            }
             let ids: Vec<Credential> = self.0.sessions.lock().keys().copied().collect();
             for batch in ids.chunks(BATCH) {
                 self.read(batch).await;
@@ -174,14 +192,17 @@ impl SessionWatch {
         }
         let ids: Vec<UserId> = tokens.iter().map(|(user, _)| *user).collect();
         let users = self.0.store.users(&ids).await?;
-        let of_users: BTreeSet<CompanyId> = users.iter().filter_map(User::company_of_role).collect();
+        let of_users: BTreeSet<CompanyId> =
+            users.iter().filter_map(User::company_of_role).collect();
         let of_users: Vec<CompanyId> = of_users.into_iter().collect();
         let companies = self.0.store.companies_by_ids(CompanyScope::Every, &of_users).await?;
         let is_active = |id| companies.iter().any(|it| it.id == id && it.suspended_at.is_none());
         let now = self.0.clock.now().unix_timestamp();
         let users: HashMap<UserId, &User> = users.iter().map(|user| (user.id, user)).collect();
         for (id, expires_at) in tokens {
-            let Some(user) = users.get(id).filter(|user| user.disabled_at.is_none()) else { continue };
+            let Some(user) = users.get(id).filter(|user| user.disabled_at.is_none()) else {
+                continue;
+            };
             if *expires_at > now && user.company_of_role().is_none_or(is_active) {
                 let credential = Credential::External { user: *id, expires_at: *expires_at };
                 found.insert(credential, external_principal(user, *expires_at));
@@ -218,7 +239,10 @@ impl WatchedSession {
     }
 
     fn is_over(&self, seen: &Seen) -> bool {
-        seen.principal.as_ref() != Some(&self.principal) || Instant::now() >= self.expires
+        let (signing, now) = (&self.watch.0.signing, self.watch.0.clock.now());
+        seen.principal.as_ref() != Some(&self.principal)
+            || Instant::now() >= self.expires
+            || self.signed_by.as_ref().is_some_and(|key| !signing.is_accepted(key, now))
     }
 }
 

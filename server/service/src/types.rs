@@ -47,6 +47,8 @@ pub struct Authenticated {
     pub principal: vultus_core::Principal,
     /// When the token expires.
     pub expires_at: OffsetDateTime,
+    /// The key of this server that signed the token; `None` for other credentials.
+    pub signed_by: Option<String>,
 }
 
 /// The caller's user and permissions.

@@ -7,9 +7,8 @@ use crate::errors::{of_store, stored};
 use crate::types::{AddedUser, NewRole, NewUser};
 use uuid::Uuid;
 use vultus_auth::login_name::{PROVIDER_SUFFIX, normal_email};
-use vultus_auth::passwords;
+use vultus_auth::passwords::{self, ChosenPassword};
 use vultus_auth::policy::{self, Action};
-use vultus_auth::strength;
 use vultus_core::{CompanyId, Error, MayStart, Principal, Result, Role, User, UserId};
 use vultus_store::audit::{AuditAction, Facts, NewEntry};
 use vultus_store::names::Named;
@@ -35,6 +34,7 @@ pub enum UserState {
 impl Directory {
     /// Creates a user; generates a password if none is given.
     pub async fn create_user(&self, caller: &Principal, new: NewUser) -> Result<AddedUser> {
+        policy::authorize_unlimited(caller)?;
         policy::authorize_users(caller, Action::CreateUser)?;
         policy::authorize_role(caller, new.role)?;
         policy::authorize_rights(caller, None, &new.may_start)?;
@@ -46,11 +46,6 @@ impl Directory {
             return Err(Error::invalid("input.email", message));
         }
         check_text(&new.name, "input.name")?;
-        let is_generated = new.password.is_none();
-        let password = new.password.unwrap_or_else(passwords::generate);
-        if !is_generated {
-            strength::check_new(&password, &[&email, &new.name], "input.password")?;
-        }
         let company_id = self.company_of_new(caller, new.role, new.company_id).await?;
         let user = User {
             id: UserId(Uuid::now_v7()),
@@ -63,7 +58,22 @@ impl Directory {
             created_at: self.clock.now(),
             disabled_at: None,
         };
-        let hash = self.passwords.hash(password.clone()).await?;
+        // Before the hash: refusals must be cheap.
+        if let Some(found) = stored(self.store.user_by_email(&user.email).await)? {
+            return Err(self.taken_email(caller, &found.user.id.to_string()).await);
+        }
+        let owner = caller.company_id().into();
+        let (hash, generated) = match new.password {
+            Some(password) => {
+                let known = vec![user.email.clone(), user.name.clone()];
+                let chosen = ChosenPassword { password, known, argument: "input.password" };
+                (self.passwords.hash_chosen(chosen, owner).await?, None)
+            }
+            None => {
+                let password = passwords::generate();
+                (self.passwords.hash(password.clone(), owner).await?, Some(password))
+            }
+        };
         let after = Facts::new().code("role", user.role.name()).flag("service", user.is_service);
         let entry = NewEntry {
             chain: of_optional_company(user.company_id),
@@ -71,7 +81,7 @@ impl Directory {
             ..self.about_user(caller, AuditAction::UserCreated, user.id)
         };
         match self.audit.recording(entry).create_user(&user, &hash).await {
-            Ok(()) => Ok(AddedUser { user, password: is_generated.then_some(password) }),
+            Ok(()) => Ok(AddedUser { user, password: generated }),
             Err(StoreError::Duplicate { existing, .. }) => {
                 Err(self.taken_email(caller, &existing).await)
             }
@@ -139,6 +149,7 @@ impl Directory {
     pub async fn change_role(&self, caller: &Principal, id: UserId, new: NewRole) -> Result<User> {
         let scope = policy::authorize_users(caller, Action::ManageUser)?;
         let user = self.managed(scope, id).await?;
+        policy::authorize_unlimited(caller)?;
         policy::authorize_role(caller, new.role)?;
         policy::authorize_rights(caller, Some(id), &user.may_start)?;
         let company = company_of_changed(&user, new)?;

@@ -53,6 +53,9 @@ async fn changed_password_ends_other_sessions_and_guesses_are_counted() {
     let extensions = &refused["errors"][0]["extensions"];
     assert_eq!(extensions["reason"], "WRONG_PASSWORD");
     assert_eq!(extensions["argument"], "input.currentPassword");
+    // A guess costs a hash, and no estimate of the new password.
+    let guessed = change("wrong", "password1234").await;
+    assert_eq!(guessed["errors"][0]["extensions"]["reason"], "WRONG_PASSWORD");
     for (weak, reason) in [
         ("short", "PASSWORD_TOO_SHORT"),
         ("password1234", "PASSWORD_TOO_WEAK"),
@@ -143,17 +146,13 @@ async fn sessions_are_listed_and_revoked_by_their_user_and_administrators() {
 
 /// A service account with a key of the command line; returns its login name and the secret.
 fn service_key(node: &Node, scopes: &[&str]) -> (String, Value) {
+    service_key_as(node, "client-service", scopes)
+}
+
+fn service_key_as(node: &Node, role: &str, scopes: &[&str]) -> (String, Value) {
     let email = "adapter@example.org";
-    let account = [
-        "user",
-        "add",
-        "--email",
-        email,
-        "--role",
-        "client-service",
-        "--service",
-        "--password-stdin",
-    ];
+    let account =
+        ["user", "add", "--email", email, "--role", role, "--service", "--password-stdin"];
     node.command(&account, PASSWORD);
     let mut create = vec!["key", "create", "--user", email, "--name", "Adapter", "--json"];
     for &scope in scopes {
@@ -228,6 +227,38 @@ async fn rotated_key_ends_after_the_overlap_on_every_node() {
     let there = there.anonymous().with_token(rotated["secret"].as_str().unwrap());
     administrator.data(revoke, json!({"id": rotated["key"]["id"]})).await;
     refused_soon(&there).await;
+}
+
+#[tokio::test]
+async fn key_with_scopes_creates_no_user_and_resets_no_password() {
+    let node = Node::start().await;
+    let (_, made) = service_key_as(&node, "client-admin", &["users:read", "users:write"]);
+    let key = node.anonymous().with_token(made["secret"].as_str().unwrap());
+    let person = id_of(&node.client_as("grace@example.org", "client").await).await;
+    for (name, input) in [
+        ("createUser", json!({"email": "new@example.org", "role": "CLIENT_ADMIN"})),
+        ("createPasswordReset", json!({"userId": person})),
+        ("changeUserRole", json!({"userId": person, "role": "CLIENT_ADMIN"})),
+    ] {
+        let kind = format!("{}{}Input", name[..1].to_uppercase(), &name[1..]);
+        let text = format!("mutation($i: {kind}!) {{ {name}(input: $i) {{ __typename }} }}");
+        assert_eq!(key.error(&text, json!({"i": input})).await["code"], "FORBIDDEN", "{name}");
+    }
+    let rename = "mutation($i: RenameUserInput!) { renameUser(input: $i) { __typename } }";
+    key.data(rename, json!({"i": {"userId": person, "name": "Grace"}})).await;
+}
+
+#[tokio::test]
+async fn taken_email_is_refused_before_the_password_is_judged() {
+    let node = Node::start().await;
+    node.client_as("grace@example.org", "client").await;
+    let create = "mutation($i: CreateUserInput!) { createUser(input: $i) { __typename } }";
+    let input = json!({"email": "grace@example.org", "role": "ADMIN", "password": "password1234"});
+    let refused = node.client().await.error(create, json!({"i": input})).await;
+    assert_eq!(
+        (&refused["code"], &refused["argument"]),
+        (&json!("CONFLICT"), &json!("input.email"))
+    );
 }
 
 #[tokio::test]

@@ -209,10 +209,12 @@ async fn keys_rotate_with_and_without_overlap_and_without_restart() {
     before.data(VIEWER, json!({})).await;
     assert_eq!(public_keys(&node).await, [first, second.clone()]);
 
+    let mut socket = after.socket().await;
     let replaced = node.command(&["signing-key", "rotate", "--at-once"], "");
     let third = replaced.split(' ').nth(1).unwrap().to_owned();
     refused_soon(&before).await;
     assert!(is_refused(&after).await);
+    assert_eq!(socket.next_or_close().await, Err(4403), "idle sockets of the key are closed");
     node.client().await.data(VIEWER, json!({})).await;
     assert_eq!(public_keys(&node).await, [third]);
     let list = node.command(&["signing-key", "list", "--json"], "");

@@ -109,6 +109,25 @@ fn scopes_narrow_a_key_and_never_widen_its_role() {
 }
 
 #[test]
+fn key_with_scopes_makes_no_user_that_has_more() {
+    let scopes = [KeyScope::UsersRead, KeyScope::UsersWrite];
+    for limited in [machine(Role::Admin, &scopes), machine(Role::ClientAdmin, &scopes)] {
+        assert!(is_forbidden(&authorize_unlimited(&limited)));
+        assert!(is_forbidden(&authorize_users(&limited, Action::CreateUser)));
+        assert!(permissions(&limited).iter().all(|p| p.action != Action::CreateUser));
+        assert!(authorize_users(&limited, Action::ManageUser).is_ok());
+    }
+    let Principal::ServiceAccount { account, key_id, .. } = machine(Role::Admin, &[]) else {
+        panic!("a machine has a key")
+    };
+    let unlimited = Principal::ServiceAccount { account, key_id, scopes: KeyScopes::ALL };
+    for whole in [unlimited, principal(Role::ClientAdmin)] {
+        assert!(authorize_unlimited(&whole).is_ok());
+        assert!(authorize_users(&whole, Action::CreateUser).is_ok());
+    }
+}
+
+#[test]
 fn company_administrators_raise_no_user_and_not_themselves() {
     let administrator = principal(Role::ClientAdmin);
     for role in Role::ALL {

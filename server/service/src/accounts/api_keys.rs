@@ -117,7 +117,7 @@ impl Accounts {
         self.note_use(key.id, now);
         let longest = now + LONGEST_CONNECTION;
         let expires_at = key.expires_at.map_or(longest, |end| end.min(longest));
-        Ok(Authenticated { principal, expires_at })
+        Ok(Authenticated { principal, expires_at, signed_by: None })
     }
 
     /// Notes a use in the background, once a minute.

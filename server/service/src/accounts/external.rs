@@ -94,7 +94,7 @@ impl Accounts {
         let expires_at = OffsetDateTime::from_unix_timestamp(bearer.expires_at)
             .map_err(|_| Error::from(vultus_auth::foreign_tokens::Refusal::Malformed))?;
         let principal = external_principal(&user, bearer.expires_at);
-        Ok(Authenticated { principal, expires_at })
+        Ok(Authenticated { principal, expires_at, signed_by: None })
     }
 
     /// The principal of a token that was verified before; for links.
@@ -102,7 +102,11 @@ impl Accounts {
         let user = stored(self.0.store.users(&[id]).await)?.pop();
         let user = user.filter(|_| ends > self.0.clock.now().unix_timestamp());
         let user = user.ok_or_else(cannot_act)?;
-        if self.can_act(&user).await? { Ok(external_principal(&user, ends)) } else { Err(cannot_act()) }
+        if self.can_act(&user).await? {
+            Ok(external_principal(&user, ends))
+        } else {
+            Err(cannot_act())
+        }
     }
 
     /// Begins a login with an identity provider, which sends the browser back to `redirect`.
@@ -185,7 +189,7 @@ impl Accounts {
             disabled_at: None,
         };
         // No one knows this password: the user logs in with the provider.
-        let hash = self.0.passwords.hash(passwords::generate()).await?;
+        let hash = self.0.passwords.hash(passwords::generate(), company_id.into()).await?;
         let after = Facts::new().code("role", role.name()).flag("service", user.is_service);
         let entry = NewEntry {
             after: after.code("provider", &issuer.options().name),
@@ -227,9 +231,7 @@ impl Accounts {
         }
         let entry = NewEntry {
             before: Facts::new().code("role", user.role.name()),
-            after: Facts::new()
-                .code("role", role.name())
-                .code("provider", &issuer.options().name),
+            after: Facts::new().code("role", role.name()).code("provider", &issuer.options().name),
             ..self.about_external(AuditAction::UserRoleChanged, &user, origin)
         };
         let change = UserChange::Role(role, company);

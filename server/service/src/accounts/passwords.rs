@@ -5,12 +5,17 @@ use super::locks::refuse_locked;
 use crate::errors::stored;
 use crate::types::ClientInfo;
 use secrecy::SecretString;
+use vultus_auth::passwords::{ChosenPassword, HashOwner};
 use vultus_auth::refresh_tokens::stored_form;
-use vultus_auth::strength;
 use vultus_core::{Error, Principal, Result, User, UserId};
 use vultus_store::audit::{Actor, AuditAction, AuditObject, ChainOf, NewEntry, Origin};
 
 const NEW_PASSWORD: &str = "input.newPassword";
+
+fn chosen(password: SecretString, user: &User) -> ChosenPassword {
+    let known = vec![user.email.clone(), user.name.clone()];
+    ChosenPassword { password, known, argument: NEW_PASSWORD }
+}
 
 impl Accounts {
     /// Replaces the caller's password, and ends the caller's other sessions.
@@ -29,9 +34,9 @@ impl Accounts {
         // Detached for the same reason as a login.
         let work = async move {
             let user = accounts.user(user).await?;
-            strength::check_new(&new, &[&user.email, &user.name], NEW_PASSWORD)?;
             let old = accounts.verify_current(&user, current, &from).await?;
-            let hash = accounts.0.passwords.hash(new).await?;
+            let owner = user.company_of_role().into();
+            let hash = accounts.0.passwords.hash_chosen(chosen(new, &user), owner).await?;
             let origin = Some(Origin::of(from.address));
             let entry = accounts.about_password(AuditAction::PasswordChanged, user.id, origin);
             let recording = accounts.0.audit.recording(entry);
@@ -112,8 +117,8 @@ impl Accounts {
         let (state, now, token) = (&self.0, self.0.clock.now(), stored_form(token));
         let found = stored(state.store.password_reset(&token, now).await)?;
         let user = found.ok_or_else(invalid)?;
-        strength::check_new(&new, &[&user.email, &user.name], NEW_PASSWORD)?;
-        let hash = state.passwords.hash(new).await?;
+        let owner = origin.map_or(HashOwner::Installation, HashOwner::Network);
+        let hash = state.passwords.hash_chosen(chosen(new, &user), owner).await?;
         let entry = self.about_password(AuditAction::PasswordReset, user.id, origin);
         let used = state.audit.recording(entry).use_password_reset(&token, now, &hash).await;
         stored(used)?.ok_or_else(invalid)?;
