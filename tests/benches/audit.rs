@@ -121,6 +121,7 @@ async fn paths(world: World, audited: bool) {
             group: Some(new),
             now: Some(at(0)),
             most_media: Some(100),
+            most_analyses: None,
         };
         let store = Arc::clone(&world.store);
         let store = if audited { store.recording(entry) } else { store };

@@ -145,8 +145,13 @@ async fn store_folders(node: &Node, count: usize) {
         let mut group = group(folder.id, 0, &["liveness", "face_match"], &[media[0].id]);
         // No worker serves it.
         "elsewhere".clone_into(&mut group.runs[0].pool);
-        let additions =
-            FolderAdditions { media, group: Some(group), now: Some(at(0)), most_media: None };
+        let additions = FolderAdditions {
+            media,
+            group: Some(group),
+            now: Some(at(0)),
+            most_media: None,
+            most_analyses: None,
+        };
         store.create_folder(&folder, &additions, None).await.unwrap();
     }
     store.close().await.unwrap();

@@ -85,6 +85,7 @@ impl Installation {
             group: None,
             now: Some(at(0)),
             most_media: None,
+            most_analyses: None,
         };
         self.store.create_folder(&folder, &additions, None).await.unwrap();
         (folder, key, medium)

@@ -323,6 +323,7 @@ impl Additions {
                 group: new.group.clone(),
                 now: Some(new.now),
                 most_media: Some(self.checker.limits.media_per_folder),
+                most_analyses: Some(self.checker.limits.analyses_per_folder),
             };
             let recording = self.audit.recording(entry.clone());
             let result = match target {

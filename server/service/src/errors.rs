@@ -25,6 +25,11 @@ pub(crate) fn of_store(error: StoreError) -> Error {
             reason: None,
         },
         StoreError::TooManyMedia { most, present } => too_many_media(most, present),
+        StoreError::TooManyAnalyses { most, present } => Error::LimitExceeded {
+            argument: Some("input.analyses".to_owned()),
+            message: format!("a folder holds at most {most} analyses; this one has {present}"),
+            reason: Some("TOO_MANY_ANALYSES".to_owned()),
+        },
         StoreError::IdempotencyMismatch => Error::Conflict {
             argument: Some("Idempotency-Key".to_owned()),
             message: "this key was already used for a different request".to_owned(),
@@ -33,8 +38,9 @@ pub(crate) fn of_store(error: StoreError) -> Error {
         },
         StoreError::TooLarge(_) => Error::LimitExceeded {
             argument: Some("query".to_owned()),
-            message: "the answer would have too much JSON (metadata, parameters, results): \
-                      request shorter pages, or fewer of these fields"
+            message: "the answer would have too many media and analyses, or too much JSON \
+                      (metadata, parameters, results): request shorter pages, or fewer of these \
+                      fields"
                 .to_owned(),
             reason: Some("ANSWER_TOO_LARGE".to_owned()),
         },

@@ -66,6 +66,8 @@ pub struct RequestLimits {
     pub analyses_per_request: usize,
     /// Maximum number of media in one folder.
     pub media_per_folder: usize,
+    /// Maximum number of analyses in one folder.
+    pub analyses_per_folder: usize,
     /// Limits of metadata, and of the parameters of an analysis.
     pub json: JsonLimits,
     /// Maximum time that a request waits for verdicts.

@@ -104,6 +104,7 @@ impl Node {
                 group: None,
                 now: None,
                 most_media: None,
+                most_analyses: None,
             };
             self.store.add_to_folder(Scope::Everything, folder.id, &additions, None).await.unwrap();
         }
@@ -138,6 +139,7 @@ fn options() -> Options {
         media_per_request: 10,
         analyses_per_request: 10,
         media_per_folder: 10,
+        analyses_per_folder: 100,
         json: JsonLimits { bytes: 1 << 16, values: 1_000, depth: 16 },
         wait: Duration::from_secs(30),
         upload_bytes: 1 << 20,

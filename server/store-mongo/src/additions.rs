@@ -207,6 +207,7 @@ async fn add(
         transaction.collections.media.insert_many(media).session(&mut transaction.session).await?;
     }
     let Some(new) = &additions.group else { return Ok(()) };
+    refuse_too_many_analyses(transaction, folder, new, additions.most_analyses).await?;
     refuse_missing_media(transaction, folder, additions, new).await?;
     let Transaction { session, collections, .. } = transaction;
     let group = next();
@@ -244,6 +245,25 @@ async fn refuse_too_many_media(
         return Ok(());
     }
     Err(StoreError::TooManyMedia { most, present }.into())
+}
+
+/// Fails if the folder would hold more analyses than the request allows.
+async fn refuse_too_many_analyses(
+    transaction: &mut Transaction<'_>,
+    folder: &FolderDocument,
+    new: &NewGroup,
+    most: Option<usize>,
+) -> Answer<()> {
+    let more = analyses(new).count();
+    let Some(most) = most.filter(|_| more > 0) else { return Ok(()) };
+    let Transaction { session, collections, .. } = transaction;
+    let within = doc! { "member.folder_id": folder.id };
+    let present = collections.analyses.count_documents(within).session(session).await?;
+    let present = usize::try_from(present).unwrap_or(usize::MAX);
+    if present.saturating_add(more) <= most {
+        return Ok(());
+    }
+    Err(StoreError::TooManyAnalyses { most, present }.into())
 }
 
 /// The blob keys of a medium.

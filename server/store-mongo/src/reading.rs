@@ -109,10 +109,12 @@ async fn media_of(
     count: &JsonCount,
 ) -> Answer<HashMap<FolderId, Vec<Medium>>> {
     let found = collections.media.find(among).projection(projection::media(selection.json));
-    let mut found = found.sort(member_order()).batch_size(ALL).await?;
+    let found = found.sort(member_order()).limit(i64::from(count.row_limit()));
+    let mut found = found.batch_size(ALL).await?;
     let mut media_of: HashMap<FolderId, Vec<Medium>> = HashMap::new();
     while let Some(document) = found.try_next().await? {
         let medium = Medium::from(document);
+        count.add_rows(1).map_err(StoreError::from)?;
         add(count, medium.metadata.as_option())?;
         media_of.entry(medium.folder_id).or_default().push(medium);
     }
@@ -129,10 +131,12 @@ async fn analyses_of(
     count: &JsonCount,
 ) -> Answer<HashMap<FolderId, WithArtifacts>> {
     let found = collections.analyses.find(among).projection(projection::analyses(selection.json));
-    let mut found = found.sort(member_order()).batch_size(ALL).await?;
+    let found = found.sort(member_order()).limit(i64::from(count.row_limit()));
+    let mut found = found.batch_size(ALL).await?;
     let mut analyses_of: HashMap<FolderId, WithArtifacts> = HashMap::new();
     while let Some(document) = found.try_next().await? {
         let (analysis, artifacts) = document.into_parts();
+        count.add_rows(1).map_err(StoreError::from)?;
         add_of_analysis(count, &analysis)?;
         let of_folder = analyses_of.entry(analysis.folder_id).or_default();
         of_folder.0.push(analysis);

@@ -108,7 +108,10 @@ fn add(
         rows::insert_medium(connection, folder, medium)?;
     }
     match &additions.group {
-        Some(new) => add_group(connection, effects, folder, new),
+        Some(new) => {
+            refuse_too_many_analyses(connection, folder, new, additions.most_analyses)?;
+            add_group(connection, effects, folder, new)
+        }
         None => Ok(()),
     }
 }
@@ -130,6 +133,24 @@ fn refuse_too_many_media(
         return Ok(());
     }
     Err(StoreError::TooManyMedia { most, present }.into())
+}
+
+/// Fails if the folder would hold more analyses than the request allows.
+fn refuse_too_many_analyses(
+    connection: &Connection,
+    folder: FolderId,
+    new: &NewGroup,
+    most: Option<usize>,
+) -> Answer<()> {
+    let more: usize = new.runs.iter().map(|run| run.analyses.len()).sum();
+    let Some(most) = most.filter(|_| more > 0) else { return Ok(()) };
+    let sql = "SELECT count(*) FROM analyses WHERE folder_id = ?1";
+    let present: usize =
+        connection.prepare_cached(sql)?.query_row([folder.to_string()], |row| row.get(0))?;
+    if present + more <= most {
+        return Ok(());
+    }
+    Err(StoreError::TooManyAnalyses { most, present }.into())
 }
 
 fn add_group(

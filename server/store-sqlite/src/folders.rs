@@ -124,11 +124,13 @@ fn media_of(
     count: &JsonCount,
 ) -> Answer<HashMap<FolderId, Vec<Medium>>> {
     let sql = format!(
-        "SELECT {} FROM media m WHERE m.folder_id IN (SELECT value FROM json_each(?1))
-         ORDER BY m.row",
+        "SELECT {} FROM media m INDEXED BY media_folder
+         WHERE m.folder_id IN (SELECT value FROM json_each(?1))
+         ORDER BY m.row LIMIT ?2",
         rows::MEDIUM
     );
-    let mut media = all(connection, &sql, [ids], rows::medium)?;
+    let mut media = all(connection, &sql, (ids, count.row_limit()), rows::medium)?;
+    count.add_rows(media.len()).map_err(StoreError::from)?;
     json_columns::fill_media(connection, &mut media, selection.json, count)?;
     let mut media_of: HashMap<FolderId, Vec<Medium>> = HashMap::new();
     for medium in media {
@@ -148,10 +150,12 @@ fn analyses_of(
 ) -> Answer<HashMap<FolderId, WithArtifacts>> {
     let among = "IN (SELECT value FROM json_each(?1))";
     let sql = format!(
-        "SELECT {} FROM analyses a WHERE a.folder_id {among} ORDER BY a.row",
+        "SELECT {} FROM analyses a INDEXED BY analyses_folder
+         WHERE a.folder_id {among} ORDER BY a.row LIMIT ?2",
         rows::ANALYSIS
     );
-    let mut analyses = all(connection, &sql, [ids], rows::analysis)?;
+    let mut analyses = all(connection, &sql, (ids, count.row_limit()), rows::analysis)?;
+    count.add_rows(analyses.len()).map_err(StoreError::from)?;
     json_columns::fill_analyses(connection, &mut analyses, selection.json, count)?;
     let mut analyses_of: HashMap<FolderId, WithArtifacts> = HashMap::new();
     for analysis in analyses {
@@ -246,13 +250,13 @@ pub(super) fn analyses(
          WHERE r.analysis_id IN (SELECT value FROM json_each(?1)) ORDER BY r.row",
         rows::ARTIFACT
     );
-    let artifacts = all(
-        connection,
-        &sql,
-        [json_list(found.iter().map(|analysis| analysis.id))],
-        rows::artifact,
-    )?;
-    let of = |id| artifacts.iter().filter(|artifact| artifact.analysis_id == id).cloned().collect();
+    let ids = json_list(found.iter().map(|analysis| analysis.id));
+    let mut artifacts: HashMap<AnalysisId, Vec<Artifact>> = HashMap::new();
+    for artifact in all(connection, &sql, [ids], rows::artifact)? {
+        artifacts.entry(artifact.analysis_id).or_default().push(artifact);
+    }
+    // Cloned, because the same analysis may be requested twice.
+    let of = |id| artifacts.get(&id).cloned().unwrap_or_default();
     Ok(found.into_iter().map(|analysis| (analysis.clone(), of(analysis.id))).collect())
 }
 

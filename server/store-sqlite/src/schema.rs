@@ -7,7 +7,7 @@ use vultus_store::StoreError;
 
 /// Migration steps in order; step `n` (from 0) leads to version `n + 1`. A released step is never
 /// edited.
-const STEPS: [&str; 13] = [
+const STEPS: [&str; 14] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
@@ -21,6 +21,7 @@ const STEPS: [&str; 13] = [
     include_str!("schema/0011.sql"),
     include_str!("schema/0012.sql"),
     include_str!("schema/0014.sql"),
+    include_str!("schema/0016.sql"),
 ];
 
 /// The newest version.

@@ -65,6 +65,7 @@ async fn erased_folder_leaves_nothing_in_the_raw_files() {
             group: Some(new.clone()),
             now: Some(at(0)),
             most_media: None,
+            most_analyses: None,
         };
         world.store.create_folder(&folder, &additions, None).await.unwrap();
         let run = world.claim(0).await.expect("the run waits");

@@ -91,6 +91,7 @@ macro_rules! contract_tests {
                 deleting_a_medium_cancels_its_unfinished_analyses,
                 deleting_a_medium_erases_what_came_from_it,
                 concurrent_additions_keep_the_limit_on_media,
+                concurrent_additions_keep_the_limit_on_analyses,
             }
             listing {
                 pages_neither_repeat_nor_miss_folders,
@@ -148,6 +149,7 @@ macro_rules! contract_tests {
                 folder_is_read_as_it_was_written,
                 what_is_not_selected_is_left_out,
                 json_over_the_limit_of_a_read_is_refused,
+                rows_over_the_limit_of_a_read_are_refused,
             }
             blobs {
                 tombstone_rejects_references_until_it_is_revived,

@@ -24,7 +24,7 @@ pub use cases::{Case, CaseCounts, CaseCursor, CaseFilter};
 pub use credentials::{ApiKey, PasswordReset, Refresh, Rotation, Session};
 pub use events::{Change, ChangeStream, FolderChange};
 pub use records::*;
-pub use selection::{JsonCount, JsonSelection, Selection, TooMuchJson};
+pub use selection::{JsonCount, JsonSelection, ROW_BYTES, Selection, TooMuchJson};
 pub use traits::{
     Accounts, Analyses, ApiKeys, Archive, AuditLog, BlobIndex, Cases, Challenges, Directory,
     Events, Folders, Installation, Policies, Queue, Result, Sessions, Store, StoreError,

@@ -113,6 +113,8 @@ pub struct FolderAdditions {
     pub now: Option<OffsetDateTime>,
     /// Maximum number of media that the folder holds with these; no limit if absent.
     pub most_media: Option<usize>,
+    /// Maximum number of analyses that the folder holds with these; no limit if absent.
+    pub most_analyses: Option<usize>,
 }
 
 /// Which folders to list; all conditions must hold.

@@ -11,7 +11,8 @@ pub struct Selection {
     pub analyses: bool,
     /// The JSON of those entities that are returned.
     pub json: JsonSelection,
-    /// Maximum size of all selected JSON together, in bytes. A larger read fails with
+    /// Maximum size of all selected JSON together, in bytes, where each medium and each analysis
+    /// counts as [`ROW_BYTES`]. A larger read fails with
     /// [`TooLarge`](crate::StoreError::TooLarge).
     pub json_bytes: usize,
 }
@@ -60,7 +61,10 @@ impl Selection {
     }
 }
 
-/// Counts the JSON of one read.
+/// What a medium or an analysis counts beside its JSON: about its size in memory.
+pub const ROW_BYTES: usize = 512;
+
+/// Counts the JSON and the rows of one read.
 #[derive(Debug)]
 pub struct JsonCount {
     left: AtomicUsize,
@@ -68,7 +72,7 @@ pub struct JsonCount {
 
 /// The selected JSON exceeds [`Selection::json_bytes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the selected JSON is too large")]
+#[error("the selected media, analyses and JSON are too large")]
 pub struct TooMuchJson;
 
 impl JsonCount {
@@ -79,7 +83,23 @@ impl JsonCount {
 
     /// Adds a text.
     pub fn add(&self, text: &str) -> Result<(), TooMuchJson> {
-        let less = |left: usize| left.checked_sub(text.len());
+        self.take(text.len())
+    }
+
+    /// Adds rows.
+    pub fn add_rows(&self, rows: usize) -> Result<(), TooMuchJson> {
+        self.take(rows.saturating_mul(ROW_BYTES))
+    }
+
+    /// One more than the number of rows that may still be added: a read of so many is refused, and
+    /// need not go on.
+    pub fn row_limit(&self) -> u32 {
+        let rows = self.left.load(Ordering::Relaxed) / ROW_BYTES;
+        u32::try_from(rows).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    fn take(&self, bytes: usize) -> Result<(), TooMuchJson> {
+        let less = |left: usize| left.checked_sub(bytes);
         let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         taken.map(drop).map_err(|_| TooMuchJson)
     }

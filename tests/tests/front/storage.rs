@@ -6,7 +6,8 @@ use std::net::Ipv4Addr;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use vultus_tests::{
-    Client, DELETE_FOLDER, Node, NodeOptions, padded_jpeg, sample, selfie_photo, wait_until,
+    Client, DELETE_FOLDER, Node, NodeOptions, REQUEST_ANALYSES, padded_jpeg, sample, selfie_photo,
+    wait_until,
 };
 
 const CREATE: &str =
@@ -50,6 +51,23 @@ async fn a_company_stores_at_most_its_bytes() {
         created.get("errors").is_none().then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_folder_holds_at_most_its_analyses() {
+    let node = node("limits.analyses_per_folder = 2\n").await;
+    let client = node.client_of_company("Many", "many@example.org", "client").await;
+    let folder = client.create(&[selfie_photo(sample("obama.jpg"))], json!({})).await;
+    let analyses = |kinds: &[&str]| {
+        let analyses: Vec<Value> = kinds.iter().map(|kind| json!({"type": kind})).collect();
+        json!({"input": {"folderId": folder["id"], "analyses": analyses}})
+    };
+    let refused = client.error(REQUEST_ANALYSES, analyses(&["quality"; 3])).await;
+    assert_eq!(refused["reason"], "TOO_MANY_ANALYSES", "{refused}");
+    client.data(REQUEST_ANALYSES, analyses(&["quality", "liveness"])).await;
+    let refused = client.error(REQUEST_ANALYSES, analyses(&["quality"])).await;
+    let argument = json!("input.analyses");
+    assert_eq!((&refused["code"], &refused["argument"]), (&json!("LIMIT_EXCEEDED"), &argument));
 }
 
 /// Asks for a file, and reads no more than the beginning of the answer, which is returned.

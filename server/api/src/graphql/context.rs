@@ -221,7 +221,7 @@ impl RequestContext {
     /// Sets what the document needs of folders, and the limits of the answer.
     #[must_use]
     pub(super) fn with_document(mut self, needs: Needs, limits: &AnswerLimits) -> Self {
-        self.selection = needs.selection();
+        self.selection = Selection { json_bytes: limits.json_bytes, ..needs.selection() };
         self.count = AnswerCount::new(limits.json_bytes);
         self.count.keep(self.memory.take());
         self

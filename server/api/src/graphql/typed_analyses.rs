@@ -2,6 +2,7 @@
 //! not listed is a [`CustomAnalysis`]. [`super::query::Node`] repeats the objects, since the
 //! library refuses an interface inside another; the compiler finds what is missing there.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::connection::Connection;
@@ -19,6 +20,7 @@ use super::folder::Folder;
 use super::group::AnalysisGroup;
 use super::json::Json;
 use super::media::Media;
+use vultus_core::AnalysisId;
 use vultus_service::FolderContents;
 
 /// A page of analyses.
@@ -47,14 +49,12 @@ pub(super) fn all(
     contents: &Arc<FolderContents>,
     wanted: impl Fn(&vultus_core::Analysis) -> bool,
 ) -> Vec<Analysis> {
+    let mut artifacts: HashMap<AnalysisId, Vec<vultus_core::Artifact>> = HashMap::new();
+    for artifact in contents.artifacts.members() {
+        artifacts.entry(artifact.analysis_id).or_default().push(artifact.clone());
+    }
     let with_artifacts = |analysis: &vultus_core::Analysis| {
-        let artifacts = contents
-            .artifacts
-            .members()
-            .iter()
-            .filter(|artifact| artifact.analysis_id == analysis.id)
-            .cloned()
-            .collect();
+        let artifacts = artifacts.remove(&analysis.id).unwrap_or_default();
         of(analysis.clone(), artifacts, Some(contents.clone()))
     };
     contents

@@ -102,6 +102,7 @@ impl Data {
             group: None,
             now: Some(at(0)),
             most_media: None,
+            most_analyses: None,
         };
         self.world
             .store

@@ -36,6 +36,7 @@ pub(crate) async fn tombstone_rejects_references_until_it_is_revived(store: Arc<
                 group: None,
                 now: Some(at(1)),
                 most_media: None,
+                most_analyses: None,
             };
             let refused = if key.starts_with("artifact") {
                 store.apply_result(run.token, id, &result, at(2)).await.map(|_| ())
@@ -82,8 +83,13 @@ pub(crate) async fn tombstone_rejects_references_until_it_is_revived(store: Arc<
         store.revive(&tombstone(&key, true, 5)).await.expect("reviving works");
         assert!(store.tombstones(&keys).await.expect("reading works").is_empty());
     }
-    let additions =
-        FolderAdditions { media: vec![medium], group: None, now: Some(at(1)), most_media: None };
+    let additions = FolderAdditions {
+        media: vec![medium],
+        group: None,
+        now: Some(at(1)),
+        most_media: None,
+        most_analyses: None,
+    };
     store.create_folder(&folder, &additions, None).await.expect("the references work now");
     assert_eq!(
         store.apply_result(run.token, id, &result, at(2)).await.expect("writing works"),

@@ -22,6 +22,7 @@ pub(crate) async fn deleting_a_medium_cancels_its_unfinished_analyses(store: Arc
         group: Some(taking.clone()),
         now: Some(at(0)),
         most_media: None,
+        most_analyses: None,
     };
     world.store.create_folder(&folder, &additions, None).await.expect("making works");
     let additions = FolderAdditions {
@@ -29,6 +30,7 @@ pub(crate) async fn deleting_a_medium_cancels_its_unfinished_analyses(store: Arc
         group: Some(other.clone()),
         now: Some(at(0)),
         most_media: None,
+        most_analyses: None,
     };
     world
         .store
@@ -63,6 +65,7 @@ pub(crate) async fn deleting_a_medium_erases_what_came_from_it(store: Arc<dyn St
         group: Some(with_both.clone()),
         now: Some(at(0)),
         most_media: None,
+        most_analyses: None,
     };
     world.store.create_folder(&folder, &additions, None).await.expect("making works");
     let additions = FolderAdditions { group: Some(of_kept.clone()), ..FolderAdditions::default() };
@@ -134,6 +137,7 @@ pub(crate) async fn concurrent_additions_keep_the_limit_on_media(store: Arc<dyn 
                 group: None,
                 now: Some(at(1)),
                 most_media: Some(most),
+                most_analyses: None,
             };
             world.store.add_to_folder(world.scope(), folder, &additions, None).await
         })
@@ -153,6 +157,7 @@ pub(crate) async fn concurrent_additions_keep_the_limit_on_media(store: Arc<dyn 
         group: None,
         now: Some(at(2)),
         most_media: Some(most),
+        most_analyses: None,
     };
     let fits = world.store.add_to_folder(world.scope(), folder.id, &one, None).await;
     fits.expect("the fifth has room");
@@ -162,4 +167,39 @@ pub(crate) async fn concurrent_additions_keep_the_limit_on_media(store: Arc<dyn 
     let Err(StoreError::TooManyMedia { most: 0, present: 0 }) = refused else {
         panic!("{refused:?}")
     };
+}
+
+/// Concurrent additions never exceed the limit on the analyses of a folder.
+pub(crate) async fn concurrent_additions_keep_the_limit_on_analyses(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let (folder, _) = world.queued(0, &["a"]).await;
+    let medium = world.contents(folder.id).await.media.members()[0].id;
+    let additions = (0..6).map(|_| {
+        let (world, folder) = (world.clone(), folder.id);
+        tokio::spawn(async move {
+            let additions = FolderAdditions {
+                group: Some(group(folder, 1, &["a", "b"], &[medium])),
+                most_analyses: Some(5),
+                ..FolderAdditions::default()
+            };
+            world.store.add_to_folder(world.scope(), folder, &additions, None).await
+        })
+    });
+    let mut added = 0;
+    for addition in additions.collect::<Vec<_>>() {
+        match addition.await.expect("none panics") {
+            Ok(_) => added += 1,
+            Err(StoreError::TooManyAnalyses { most: 5, present: 5 }) => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert_eq!(added, 2);
+    assert_eq!(world.contents(folder.id).await.analyses.members().len(), 5);
+    let media = FolderAdditions {
+        media: vec![self::medium(folder.id, 2)],
+        most_analyses: Some(5),
+        ..FolderAdditions::default()
+    };
+    let added = world.store.add_to_folder(world.scope(), folder.id, &media, None).await;
+    added.expect("media have room");
 }

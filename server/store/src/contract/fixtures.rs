@@ -100,6 +100,7 @@ impl World {
             group: Some(group.clone()),
             now: Some(at(seconds)),
             most_media: None,
+            most_analyses: None,
         };
         self.store.create_folder(&folder, &additions, None).await.expect("creating a folder works");
         (folder, group)

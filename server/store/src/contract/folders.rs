@@ -28,6 +28,7 @@ pub(crate) async fn repeated_key_replays_the_same_request_only(store: Arc<dyn St
         group: Some(new.clone()),
         now: Some(at(0)),
         most_media: None,
+        most_analyses: None,
     };
     let first = key(&world, "k", "same");
     assert_eq!(
@@ -186,6 +187,7 @@ pub(crate) async fn what_is_outside_the_scope_does_not_exist(store: Arc<dyn Stor
             group: None,
             now: Some(at(1)),
             most_media: None,
+            most_analyses: None,
         };
         let refusals = [
             store.add_to_folder(scope, folder.id, &additions, None).await.err(),
@@ -228,6 +230,7 @@ pub(crate) async fn analyses_of_a_missing_medium_are_rejected_whole(store: Arc<d
             group: Some(new),
             now: Some(at(1)),
             most_media: None,
+            most_analyses: None,
         };
         let refused = world.store.create_folder(&folder, &additions, None).await;
         assert!(matches!(refused, Err(StoreError::NotFound("medium"))), "{refused:?}");
@@ -264,6 +267,7 @@ pub(crate) async fn every_change_raises_the_revision_of_the_folder(store: Arc<dy
         group: None,
         now: Some(at(60)),
         most_media: None,
+        most_analyses: None,
     };
     store.add_to_folder(world.scope(), folder.id, &additions, None).await.expect("adding works");
     expect_raised("a medium").await;
@@ -298,8 +302,13 @@ pub(crate) async fn analyses_planned_over_other_media_are_stale(store: Arc<dyn S
         }
     };
     let add = async |media: Vec<Medium>, new: Option<NewGroup>, seconds: i64| {
-        let additions =
-            FolderAdditions { media, group: new, now: Some(at(seconds)), most_media: None };
+        let additions = FolderAdditions {
+            media,
+            group: new,
+            now: Some(at(seconds)),
+            most_media: None,
+            most_analyses: None,
+        };
         world
             .store
             .add_to_folder(world.scope(), folder.id, &additions, None)

@@ -105,6 +105,7 @@ async fn ask(world: &World, seconds: i64, turn: i64) -> FolderId {
         group: Some(new),
         now: Some(at(seconds)),
         most_media: None,
+        most_analyses: None,
     };
     world.store.create_folder(&folder, &additions, None).await.expect("creating a folder works");
     folder.id
@@ -214,8 +215,13 @@ pub(crate) async fn erasing_a_running_folder_makes_its_writes_stale(store: Arc<d
     let mut shared = medium(folder.id, 0);
     shared.blob_key = world.contents(other.id).await.media.members()[0].blob_key.clone();
     let shared_thumbnail = shared.thumbnail_key.clone().expect("it has one");
-    let additions =
-        FolderAdditions { media: vec![shared], group: None, now: Some(at(0)), most_media: None };
+    let additions = FolderAdditions {
+        media: vec![shared],
+        group: None,
+        now: Some(at(0)),
+        most_media: None,
+        most_analyses: None,
+    };
     world
         .store
         .add_to_folder(world.scope(), folder.id, &additions, None)
@@ -294,6 +300,7 @@ pub(crate) async fn runs_of_unserved_pools_fail(store: Arc<dyn Store>) {
             group: Some(new.clone()),
             now: Some(at(seconds)),
             most_media: None,
+            most_analyses: None,
         };
         store.create_folder(&folder, &additions, None).await.expect("creating a folder works");
         (folder.id, new.group.analyses)

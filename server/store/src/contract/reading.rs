@@ -2,7 +2,7 @@
 
 use super::fixtures::{World, at, group, medium};
 use crate::records::*;
-use crate::{JsonSelection, Selection, Store, StoreError};
+use crate::{JsonSelection, ROW_BYTES, Selection, Store, StoreError};
 use serde_json::json;
 use std::sync::Arc;
 use vultus_core::{Folder, JsonText, Medium, Part};
@@ -28,6 +28,7 @@ pub(crate) async fn folder_is_read_as_it_was_written(store: Arc<dyn Store>) {
         group: Some(new.clone()),
         now: Some(at(2)),
         most_media: None,
+        most_analyses: None,
     };
     assert_eq!(
         world.store.create_folder(&folder, &additions, None).await.expect("making works"),
@@ -95,8 +96,13 @@ pub(crate) async fn json_over_the_limit_of_a_read_is_refused(store: Arc<dyn Stor
     let folder = Folder { metadata: metadata(100).into(), ..world.folder(0) };
     let media: Vec<Medium> =
         (0..2).map(|_| Medium { metadata: metadata(50).into(), ..medium(folder.id, 0) }).collect();
-    let additions =
-        FolderAdditions { media: media.clone(), group: None, now: Some(at(0)), most_media: None };
+    let additions = FolderAdditions {
+        media: media.clone(),
+        group: None,
+        now: Some(at(0)),
+        most_media: None,
+        most_analyses: None,
+    };
     world.store.create_folder(&folder, &additions, None).await.expect("making works");
     let ids = [media[0].id, media[1].id];
     for (limit, fits) in [(100, true), (99, false)] {
@@ -113,5 +119,19 @@ pub(crate) async fn json_over_the_limit_of_a_read_is_refused(store: Arc<dyn Stor
     }
     let whole = Selection { json_bytes: 199, ..Selection::ALL };
     let refused = world.store.folders(world.scope(), &[folder.id], whole).await;
+    assert!(matches!(refused, Err(StoreError::TooLarge(_))), "{refused:?}");
+}
+
+/// A read of more media and analyses than its limit fails.
+pub(crate) async fn rows_over_the_limit_of_a_read_are_refused(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let (folder, _) = world.queued(0, &["a", "b"]).await;
+    let rows = world.contents(folder.id).await.media.members().len() + 2;
+    let read = async |rows| {
+        let selection = Selection { json_bytes: rows * ROW_BYTES, ..Selection::CONTENTS };
+        world.store.folders(world.scope(), &[folder.id], selection).await
+    };
+    assert_eq!(read(rows).await.expect("reading works")[0].analyses.members().len(), 2);
+    let refused = read(rows - 1).await;
     assert!(matches!(refused, Err(StoreError::TooLarge(_))), "{refused:?}");
 }

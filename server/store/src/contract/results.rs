@@ -260,6 +260,7 @@ pub(crate) async fn concurrent_writes_to_many_runs_get_separate_answers(store: A
             group: Some(group),
             now: Some(at(second + 1)),
             most_media: None,
+            most_analyses: None,
         };
         world
             .store

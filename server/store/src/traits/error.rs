@@ -22,6 +22,14 @@ pub enum StoreError {
         /// Number of media in the folder without the new ones.
         present: usize,
     },
+    /// The folder would hold more analyses than the request allows.
+    #[error("the folder holds at most {most} analyses")]
+    TooManyAnalyses {
+        /// The limit.
+        most: usize,
+        /// Number of analyses in the folder without the new ones.
+        present: usize,
+    },
     /// No administrator that can act would be left.
     #[error("the last administrator that can act")]
     LastAdministrator,

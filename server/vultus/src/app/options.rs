@@ -79,6 +79,7 @@ fn request_limits(limits: &LimitsConfig) -> RequestLimits {
         media_per_request: limits.media_per_request,
         analyses_per_request: limits.analyses_per_request,
         media_per_folder: limits.media_per_folder,
+        analyses_per_folder: limits.analyses_per_folder,
         json: JsonLimits {
             bytes: limits.metadata_bytes,
             values: limits.metadata_values,

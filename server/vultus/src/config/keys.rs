@@ -228,6 +228,8 @@ section! {
         analyses_per_request: usize = 16, whole(1..=64);
         /// Maximum number of media in one folder.
         media_per_folder: usize = 200, whole(1..=10_000);
+        /// Maximum number of analyses in one folder.
+        analyses_per_folder: usize = 1_000, whole(1..=10_000);
         /// Maximum size of the metadata of a folder or a medium, and of the parameters of an
         /// analysis, in bytes of JSON.
         metadata_bytes: usize = 65_536, whole(2..=MEBI);

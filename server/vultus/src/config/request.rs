@@ -93,7 +93,7 @@ section! {
         /// message of a websocket.
         bytes: usize = 8 * MEBI, whole(1024..=1024 * MEBI);
         /// Maximum size of the metadata, parameters and results that one answer reads and parses,
-        /// in bytes.
+        /// in bytes. Each medium and each analysis that is read counts as 512 bytes more.
         json_bytes: usize = 32 * MEBI, whole(1024..=TEBI);
     }
 }
