@@ -1,7 +1,7 @@
 //! Measures what the audit log costs 16 concurrent writers of one company on both stores, against
 //! the same writers without it in the same run, and how long the verification of 1 000 000 entries
-//! takes. `cargo bench --workspace --bench audit -- --small` only tries the bench: few rounds, 10 000
-//! entries.
+//! takes. `cargo bench --workspace --bench audit -- --small` only tries the bench: few rounds, 10
+//! 000 entries.
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -137,7 +137,8 @@ async fn pages(name: &str, world: &World) -> Vec<Figure> {
 
 async fn claims(name: &str, world: &World) -> Figure {
     let now = OffsetDateTime::now_utc();
-    let claim = move |by: UserId| Claim { by, since: now, until: now + time::Duration::minutes(10) };
+    let claim =
+        move |by: UserId| Claim { by, since: now, until: now + time::Duration::minutes(10) };
     let filter = CaseFilter { free_for: Some((new_id(), now)), ..CaseFilter::default() };
     let begun = Instant::now();
     let claiming = (0..OPERATORS).map(|_| {

@@ -1,6 +1,6 @@
 //! Judges drawn documents that depart from the ordinary in one way each: genuine ones, which no
-//! reason may accuse, and altered ones, which have to be found. An argument names the cases to judge
-//! only these.
+//! reason may accuse, and altered ones, which have to be found. An argument names the cases to
+//! judge only these.
 
 use std::process::ExitCode;
 

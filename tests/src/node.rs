@@ -14,7 +14,6 @@ use tempfile::TempDir;
 
 /// Password of all users that tests create.
 pub const PASSWORD: &str = "correct horse battery staple";
-
 /// Maximum time from SIGTERM until the node has ended.
 const STOP_LIMIT: Duration = Duration::from_secs(45);
 /// Maximum time from the end of a node until its workers are gone.
@@ -382,9 +381,8 @@ impl Node {
 /// with a delay.
 fn assert_gone(processes: &[(u32, String)]) {
     let survivor = || processes.iter().find(|(pid, _)| is_alive(*pid));
-    if poll(GONE_LIMIT, || survivor().is_none().then_some(())).is_none() {
-        panic!("a process outlived its node: {:?}", survivor());
-    }
+    let all_gone = poll(GONE_LIMIT, || survivor().is_none().then_some(()));
+    assert!(all_gone.is_some(), "a process outlived its node: {:?}", survivor());
 }
 
 impl Drop for Node {

@@ -1,7 +1,7 @@
 //! The graphql-transport-ws protocol: the server closes with the code of the protocol.
 
 use serde_json::json;
-use vultus_tests::{Client, Node, NodeOptions, Socket, wait_until};
+use vultus_tests::{Node, NodeOptions, Socket};
 
 const LOGIN: &str =
     "mutation($input: LoginInput!) { login(input: $input) { accessToken refreshToken } }";
@@ -109,12 +109,4 @@ async fn unknown_user_and_wrong_password_look_the_same() {
         .error(LOGIN, json!({"input": {"email": "unknown@example.org", "password": "wrong"}}))
         .await;
     assert_eq!((&wrong["code"], &wrong["message"]), (&unknown["code"], &unknown["message"]));
-}
-
-async fn refused_soon(client: &Client) {
-    wait_until("the revoked token to be refused", || async {
-        let answer = client.query("{ viewer { user { id } } }", json!({})).await;
-        (answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED").then_some(())
-    })
-    .await;
 }

@@ -311,8 +311,8 @@ impl Services {
 
 /// Instant checks and files.
 impl Services {
-    /// Judges media at once, for the company; UNAVAILABLE if too many checks run. Dropping the future stops the
-    /// work.
+    /// Judges media at once, for the company; UNAVAILABLE if too many checks run. Dropping the
+    /// future stops the work.
     pub async fn check(
         &self,
         caller: &Principal,
@@ -338,8 +338,8 @@ impl Services {
         self.0.uploads.begin_instant_upload(caller)
     }
 
-    /// Path and query of a link to a file. Anyone who has it gets the file with the present rights of
-    /// the caller's session.
+    /// Path and query of a link to a file. Anyone who has it gets the file with the present rights
+    /// of the caller's session.
     pub fn signed_path(
         &self,
         caller: &Principal,

@@ -261,7 +261,10 @@ async fn users_and_folders_of_version_1_are_kept() {
         |user: &User, company_id| User { company_id, may_start: MayStart::Every, ..user.clone() };
     let company = Some(world.company.id);
     assert_eq!(kept, [every(&administrator, None), every(&world.owner, company)]);
-    assert_eq!(store.companies().await.expect("reading works"), [world.company.clone()]);
+    assert_eq!(
+        store.companies().await.expect("reading works"),
+        std::slice::from_ref(&world.company)
+    );
     let scope = Scope::Company(world.company.id);
     let folders = store.folders(scope, &[folder.id], Selection::ALL).await.expect("reading works");
     assert_eq!(folders.len(), 1, "it stays in its company");

@@ -166,7 +166,8 @@ mod tests {
                 progress, request_doc, outcome_doc, attempts, deaths, timeout_ms, created_at,
                 finished_at, revision)
             VALUES ('doubtful', 'f', 'g', 'r', 'k', 'FINISHED', 'OPERATOR_REQUIRED', 1, '{}',
-                    '{"v":1,"reasons":[{"code":"A"},{"code":"B"}],"result":null}', 1, 0, 1, 5, 7, 1),
+                    '{"v":1,"reasons":[{"code":"A"},{"code":"B"}],"result":null}',
+                    1, 0, 1, 5, 7, 1),
                 ('accepted', 'f', 'g', 'r', 'k', 'FINISHED', 'SUCCESS', 1, '{}',
                     '{"v":1,"reasons":[],"result":null}', 1, 0, 1, 5, 7, 1);"#;
         connection.execute_batch(rows).unwrap();

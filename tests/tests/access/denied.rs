@@ -1,5 +1,5 @@
-//! Callers that may do nothing, and objects that look as if they did not exist: for every root field
-//! of the schema.
+//! Callers that may do nothing, and objects that look as if they did not exist: for every root
+//! field of the schema.
 
 use crate::MISSING;
 use crate::generated::{Root, Roots};
@@ -22,7 +22,8 @@ pub async fn no_field_answers_without_rights(world: &World, roots: &Roots) {
     let administrator = &world.callers[0];
     let set = async |what: &str| {
         let text = format!(
-            "mutation($id: ID!) {{ {what}Company(input: {{companyId: $id}}) {{ company {{ id }} }} }}"
+            "mutation($id: ID!) {{ {what}Company(input: {{companyId: $id}}) {{ company {{ id }} }} \
+             }}"
         );
         administrator.data(&text, json!({"id": world.other})).await;
     };

@@ -1,7 +1,7 @@
 //! Checks every field of the schema for every role and for own, a colleague's and another company's
 //! data; and every root field, with generated arguments, for callers without rights and for ids of
-//! another company. `uncovered.txt` lists the fields without a check and stays empty: a new root field fails
-//! this test until a table here has a row for it.
+//! another company. `uncovered.txt` lists the fields without a check and stays empty: a new root
+//! field fails this test until a table here has a row for it.
 
 mod accounts;
 mod audit;

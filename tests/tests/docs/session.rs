@@ -1,6 +1,6 @@
 //! The commands of the pages: each page is one session of bash, in order, beside a server that all
-//! pages share but those that add companies. A page that uses `$TOKEN` and does not get one runs after the login of the page
-//! that does.
+//! pages share but those that add companies. A page that uses `$TOKEN` and does not get one runs
+//! after the login of the page that does.
 
 use serde_json::json;
 use std::collections::BTreeMap;

@@ -197,7 +197,7 @@ async fn keys_rotate_with_and_without_overlap_and_without_restart() {
     let [header, _] = parts(before.token());
     assert_eq!((&header["alg"], &header["typ"]), (&json!("EdDSA"), &json!("at+jwt")));
     let first = header["kid"].as_str().unwrap().to_owned();
-    assert_eq!(public_keys(&node).await, [first.clone()]);
+    assert_eq!(public_keys(&node).await, std::slice::from_ref(&first));
 
     let rotated = node.command(&["signing-key", "rotate", "--after", "0"], "");
     let second = rotated.split(' ').nth(1).unwrap().to_owned();

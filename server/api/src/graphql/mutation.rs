@@ -208,8 +208,8 @@ async fn made(ctx: &Context<'_>, changed: FolderChanged, wait_ms: Option<i32>) -
     })
 }
 
-/// Changes. With an `Idempotency-Key` header, those that create folders, media and analyses are safe
-/// to repeat.
+/// Changes. With an `Idempotency-Key` header, those that create folders, media and analyses are
+/// safe to repeat.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
     FolderMutation,

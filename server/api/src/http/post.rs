@@ -46,7 +46,7 @@ pub(super) async fn handle(
         Ok(exchange) => exchange,
         Err(refusal) => {
             body.drain().await;
-            return refusal;
+            return *refusal;
         }
     };
     if has_encoding(&exchange.headers) {
@@ -105,7 +105,7 @@ impl Exchange {
         node: Node,
         request_id: RequestId,
         parts: Parts,
-    ) -> std::result::Result<Self, Response> {
+    ) -> std::result::Result<Self, Box<Response>> {
         let Some(form) = AnswerType::of(&parts.headers) else {
             let error = Error::InvalidInput {
                 argument: None,
@@ -115,7 +115,7 @@ impl Exchange {
                 reason: Some("NOT_ACCEPTABLE".to_owned()),
             };
             let status = StatusCode::NOT_ACCEPTABLE;
-            return Err(respond::refusal_with(status, &error, &request_id));
+            return Err(Box::new(respond::refusal_with(status, &error, &request_id)));
         };
         Ok(Self {
             base_url: node.base_url(&parts.headers),
@@ -269,11 +269,11 @@ impl Exchange {
         if let Some(refusal) = refusal {
             hurried.clone().drain().await;
             let response = refusal.response(self.request_id.as_str());
-            return Ok(self.single(&response, Token::Other, &auth));
+            return Ok(self.single(&response, Token::Other, auth));
         }
         let Upload { request, files } = read?;
         let response = self.execute(request, auth.clone(), files, reserved.into_inner()).await?;
-        Ok(self.single(&response, Token::Other, &auth))
+        Ok(self.single(&response, Token::Other, auth))
     }
 
     async fn prepare_single(

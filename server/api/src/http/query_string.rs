@@ -1,4 +1,5 @@
-//! `GET /graphql?query=…`: one query, whose parameters are those of a JSON body (GraphQL over HTTP,
+//! `GET /graphql?query=…`: one query, whose parameters are those of a JSON body (GraphQL over
+//! HTTP,
 //! 5.1). Mutations are refused, so that no link or image can start one; pages of other origins can
 //! send no token with such a request.
 
@@ -23,7 +24,7 @@ pub(super) async fn handle(node: Node, request_id: RequestId, parts: Parts) -> R
     let parameters = parts.uri.query().unwrap_or_default().to_owned();
     let exchange = match Exchange::new(node, request_id, parts) {
         Ok(exchange) => exchange,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     exchange
         .query(&parameters)
