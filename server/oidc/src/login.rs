@@ -172,9 +172,8 @@ impl Issuer {
         if text("nonce") != Some(&secret.derived("nonce", issuer)) {
             return Err(other_login());
         }
-        let is_only_for_us = !claims
-            .get("aud")
-            .is_some_and(|aud| aud.as_array().is_some_and(|audiences| audiences.len() > 1));
+        let audiences = claims.get("aud").and_then(serde_json::Value::as_array);
+        let is_only_for_us = audiences.is_none_or(|audiences| audiences.len() <= 1);
         if text("azp").map_or(!is_only_for_us, |party| party != client.id) {
             return Err(vultus_auth::foreign_tokens::Refusal::Audience.into());
         }

@@ -48,7 +48,7 @@ impl Browser {
     }
 
     /// Follows redirects up to the address that ends a login.
-    async fn to_callback(&mut self, begin: &str) -> String {
+    async fn callback_of(&mut self, begin: &str) -> String {
         let mut url = begin.to_owned();
         for _ in 0..10 {
             let answer = self.get(&url).await;
@@ -67,7 +67,7 @@ impl Browser {
 
     /// Logs in, and exchanges the cookie for an access token.
     async fn login(&mut self, node: &Node) -> Client {
-        let callback = self.to_callback(&begin(node)).await;
+        let callback = self.callback_of(&begin(node)).await;
         let answer = self.get(&callback).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{}", answer.text().await.unwrap());
         assert_eq!(answer.headers()["location"], "/console?tab=1");
@@ -118,9 +118,9 @@ async fn answer_for_another_browser_is_refused() {
     let provider = provider();
     let node = node_with(&provider).await;
     let (mut victim, mut other) = (Browser::new(), Browser::new());
-    let callback = other.to_callback(&begin(&node)).await;
+    let callback = other.callback_of(&begin(&node)).await;
     assert_eq!(refused(victim.get(&callback).await).await, token_refused("NO_LOGIN"));
-    victim.to_callback(&begin(&node)).await;
+    victim.callback_of(&begin(&node)).await;
     assert_eq!(refused(victim.get(&callback).await).await, token_refused("WRONG_STATE"));
     assert_eq!(other.get(&callback).await.status(), StatusCode::SEE_OTHER);
     assert_eq!(refused(other.get(&callback).await).await, token_refused("NO_LOGIN"));
@@ -131,7 +131,7 @@ async fn used_code_and_refused_consent_are_refused() {
     let provider = provider();
     let node = node_with(&provider).await;
     let mut browser = Browser::new();
-    let callback = browser.to_callback(&begin(&node)).await;
+    let callback = browser.callback_of(&begin(&node)).await;
     let kept = browser.cookies.clone();
     assert_eq!(browser.get(&callback).await.status(), StatusCode::SEE_OTHER);
     browser.cookies = kept.clone();
@@ -174,7 +174,7 @@ async fn account_that_may_not_act_gets_no_session() {
     let node = node_with(&provider).await;
     provider.choose_account("stranger").await;
     let mut browser = Browser::new();
-    let callback = browser.to_callback(&begin(&node)).await;
+    let callback = browser.callback_of(&begin(&node)).await;
     let forbidden = [json!("FORBIDDEN"), Value::Null];
     assert_eq!(refused(browser.get(&callback).await).await, forbidden, "no company");
     provider.choose_account("jane").await;
@@ -182,7 +182,7 @@ async fn account_that_may_not_act_gets_no_session() {
     let disable = "mutation($id: ID!) { disableUser(input: {userId: $id}) { __typename } }";
     node.client().await.data(disable, json!({"id": user["id"]})).await;
     let mut browser = Browser::new();
-    let callback = browser.to_callback(&begin(&node)).await;
+    let callback = browser.callback_of(&begin(&node)).await;
     assert_eq!(refused(browser.get(&callback).await).await, forbidden, "disabled");
 }
 
@@ -204,7 +204,7 @@ async fn existing_users_are_found_by_their_verified_email() {
     assert_eq!(found, user_of(&own).await);
     provider.choose_account("claimed").await;
     let mut browser = Browser::new();
-    let callback = browser.to_callback(&begin(&node)).await;
+    let callback = browser.callback_of(&begin(&node)).await;
     assert_eq!(refused(browser.get(&callback).await).await[0], "FORBIDDEN");
 }
 
