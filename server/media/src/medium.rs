@@ -53,7 +53,7 @@ pub struct Frames {
     pub frames: Vec<StoredFrame>,
     /// What a clip's container states and has.
     pub container: Option<ContainerFacts>,
-    /// The track of a clip, in presentation order; empty for other media and without
-    /// [`crate::Tracking::On`].
+    /// The track of a clip, in presentation order; empty for other media and with
+    /// [`crate::Tracking::Off`].
     pub track: Vec<TrackFrame>,
 }
