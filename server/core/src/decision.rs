@@ -212,7 +212,7 @@ pub struct NewDecision {
 pub enum Undone {
     /// That of this person.
     Of(UserId),
-    /// The newest one, whoever took it.
+    /// The newest one, by any person.
     Newest,
 }
 

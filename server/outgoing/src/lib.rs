@@ -43,7 +43,7 @@ pub enum OutgoingError {
     },
 }
 
-/// Sends requests. Owned by the part that sends them: each part has connections of its own.
+/// Sends requests. Owned by the part that sends them: parts share no connections.
 #[derive(Debug)]
 pub struct Outgoing {
     client: reqwest::Client,

@@ -17,7 +17,7 @@ const INSIDE: [&str; 34] = [
     "/root",
     "/home",
     "/tmp",
-    "/work",
+    "/srv",
     "/proc",
     "/usr",
     ".cargo",
@@ -127,7 +127,7 @@ async fn media(client: &Client, provoked: &mut Provoked) {
         [b"", b"GIF89a", b"<svg/>", b"PK\x03\x04", &picture[..500], b"\0\0\0\x18ftypheic"];
     for bytes in files {
         let (variables, _) = media_input(&[selfie_photo(Vec::new())], json!({}));
-        let name = "/work/../etc/passwd\0";
+        let name = "/srv/../etc/passwd\0";
         let file = Upload::medium(0, name, bytes.to_vec());
         let answer = client.upload(CREATE_FOLDER, variables, vec![file]).await;
         provoked.note("an upload", &answer.to_string());

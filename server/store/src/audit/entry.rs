@@ -167,7 +167,7 @@ pub struct NewEntry {
     pub at: OffsetDateTime,
     /// Who did it.
     pub actor: Actor,
-    /// From where; absent for what came from no network.
+    /// From where; absent without a network.
     pub origin: Option<Origin>,
     /// What was done.
     pub action: AuditAction,
